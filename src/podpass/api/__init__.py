@@ -1,0 +1,1 @@
+"""Wire types and their rules, without I/O."""

@@ -1,0 +1,1 @@
+"""The API server: HTTP over storage, authentication, authorization, admission."""

@@ -1,0 +1,1 @@
+"""The first start of a home: certificates, kubeconfigs, manifests, first objects."""

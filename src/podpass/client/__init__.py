@@ -1,0 +1,1 @@
+"""Talking to an API server: REST, informers, controllers, leader election."""

@@ -1,0 +1,1 @@
+"""Reconcile loops of the controller manager."""

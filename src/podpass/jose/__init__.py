@@ -1,0 +1,1 @@
+"""Keys, JWK and JWS: bytes in, bytes out."""

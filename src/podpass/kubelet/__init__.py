@@ -1,0 +1,1 @@
+"""One node: runs pods and keeps their volumes and tokens fresh."""

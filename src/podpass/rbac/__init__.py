@@ -1,0 +1,1 @@
+"""Role based access control: do these roles allow this request, and by which rule."""

@@ -1,0 +1,1 @@
+"""The pure rules of the bound token; takes `now`, never a clock."""

@@ -1,0 +1,1 @@
+"""Keys and bytes with revisions, and the typed layer over them."""
