@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-type Object = dict[str, Any]
+Object: TypeAlias = dict[str, Any]
 """An API object as JSON: str keys, JSON values."""
 
 STANDARD_VERBS = (
