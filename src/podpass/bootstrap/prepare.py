@@ -1,0 +1,151 @@
+"""Make a home ready to start: every file that is missing or stale, and no file twice.
+
+Runs at each `podpass up`, so that a home goes on with what it has: keys and the store are kept,
+manifests and kubeconfigs follow the options.
+"""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from datetime import datetime
+from pathlib import Path
+
+from podpass.base.files import write_file
+from podpass.bootstrap.certificates import (
+    ensure_authority,
+    ensure_certificate,
+    ensure_signing_key,
+)
+from podpass.bootstrap.cluster import SERVICE_IP, SHARED_IP, Cluster, ClusterNode, save_cluster
+from podpass.bootstrap.home import Home, HomeError
+from podpass.bootstrap.kubeconfigs import write_kubeconfig
+from podpass.bootstrap.manifests import (
+    API_SERVER_FILES,
+    api_server_pod,
+    controller_manager_pod,
+    render,
+)
+
+SERVING_NAMES = (
+    "localhost",
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+)
+
+
+def prepare_home(home: Home, cluster: Cluster, *, now: datetime) -> None:
+    """Write what the cluster needs to start.
+
+    Raises:
+        HomeError: Something in the home is damaged or cannot be written.
+    """
+    try:
+        for directory in (home.pki, home.kubeconfigs, home.run, home.store, home.images, home.bin):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _prepare_pki(home, cluster, now)
+        for node in cluster.nodes:
+            _prepare_node(home, cluster, node)
+        _link_programs(home)
+        save_cluster(home.cluster_file, cluster)
+    except OSError as error:
+        raise HomeError(f"cannot write the home {home.root}: {error}") from error
+
+
+def _prepare_pki(home: Home, cluster: Cluster, now: datetime) -> None:
+    pki = home.pki
+    authority = ensure_authority(pki, now=now)
+    ensure_certificate(
+        authority,
+        pki,
+        "apiserver",
+        "kube-apiserver",
+        now=now,
+        addresses=(SHARED_IP, SERVICE_IP, *(node.ip for node in cluster.nodes)),
+        names=SERVING_NAMES,
+    )
+    masters = ("system:masters",)
+    clients: list[tuple[str, str, tuple[str, ...]]] = [
+        ("admin", "system:admin", masters),
+        ("apiserver-kubelet-client", "kube-apiserver-kubelet-client", masters),
+        ("controller-manager", "system:kube-controller-manager", ()),
+    ]
+    for node in cluster.nodes:
+        clients.append((f"kubelet-{node.name}", f"system:node:{node.name}", ("system:nodes",)))
+        ensure_certificate(
+            authority,
+            pki,
+            f"kubelet-server-{node.name}",
+            node.name,
+            now=now,
+            addresses=(node.ip,),
+            names=(node.name,),
+        )
+    for stem, user, groups in clients:
+        ensure_certificate(authority, pki, stem, user, now=now, organizations=groups)
+        if stem == "apiserver-kubelet-client":
+            continue
+        write_kubeconfig(
+            home.kubeconfigs / f"{stem}.kubeconfig",
+            server=cluster.server,
+            user=user,
+            pki=pki,
+            stem=stem,
+        )
+    ensure_signing_key(pki, cluster.signing_algorithm)
+
+
+def _copy(source: Path, target: Path) -> None:
+    content = source.read_bytes()
+    if not target.exists() or target.read_bytes() != content:
+        write_file(target, content)
+
+
+def _prepare_node(home: Home, cluster: Cluster, node: ClusterNode) -> None:
+    paths = home.node(node.name)
+    api_server = paths.resources / "kube-apiserver"
+    controller_manager = paths.resources / "kube-controller-manager"
+    for directory in (
+        paths.manifests, paths.kubelet, paths.runtime, paths.logs, api_server, controller_manager,
+    ):  # fmt: skip
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in API_SERVER_FILES:
+        _copy(home.pki / name, api_server / name)
+    _copy(home.pki / "ca.crt", controller_manager / "ca.crt")
+    _copy(
+        home.kubeconfigs / "controller-manager.kubeconfig",
+        controller_manager / "controller-manager.kubeconfig",
+    )
+    manifests = {
+        "kube-apiserver.yaml": api_server_pod(home, cluster, node),
+        "kube-controller-manager.yaml": controller_manager_pod(home, node),
+    }
+    for name, pod in manifests.items():
+        content = render(pod)
+        target = paths.manifests / name
+        if not target.exists() or target.read_bytes() != content:
+            write_file(target, content)
+
+
+def _link_programs(home: Home) -> None:
+    kubectl = bundled_kubectl()
+    for name in ("kubectl", "oc"):
+        link = home.bin / name
+        if link.is_symlink() and os.readlink(link) == str(kubectl):  # noqa: PTH115 - compares text
+            continue
+        link.unlink(missing_ok=True)
+        link.symlink_to(kubectl)
+
+
+def bundled_kubectl() -> Path:
+    """Return the kubectl that was installed with podpass.
+
+    Raises:
+        HomeError: It is not there.
+    """
+    path = Path(sysconfig.get_path("scripts")) / "kubectl"
+    if not path.exists():
+        raise HomeError(f"{path} is missing; install podpass again: pip install podpass")
+    return path
