@@ -38,7 +38,7 @@ def _probe(path: str, node: ClusterNode, cluster: Cluster, **fields: int) -> Obj
 
 
 def _static_pod(name: str, args: list[str], mounts: dict[str, tuple[Path, bool]]) -> Object:
-    """Return a pod on the node's network; `mounts` maps container paths to (host path, writable)."""
+    """Return a pod on the node's network; `mounts`: container path to (host path, writable)."""
     volumes = []
     volume_mounts = []
     for index, (container_path, (host_path, writable)) in enumerate(mounts.items()):

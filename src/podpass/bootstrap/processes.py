@@ -75,7 +75,7 @@ def start_kubelet(home: Home, cluster: Cluster, node: ClusterNode) -> int:
         *(f"--node-labels={label}" for label in NODE_LABELS),
     ]  # fmt: skip
     with paths.kubelet_log.open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own program
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -1,0 +1,168 @@
+"""Start and stop the cluster of a home.
+
+Start: prepare the home, start the kubelets, wait for every API server and every node. Stop: every
+kubelet stops its pods, workloads before static pods, and ends; what is left is killed.
+Spans are in seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from podpass.bootstrap.cluster import SHARED_IP, Cluster
+from podpass.bootstrap.home import Home, HomeError
+from podpass.bootstrap.prepare import prepare_home
+from podpass.bootstrap.processes import running_kubelet, signal_kubelet, start_kubelet
+from podpass.bootstrap.readiness import AdminApi, ApiAway, admin_api, ready_nodes
+
+START_TIMEOUT = 120.0
+STOP_TIMEOUT = 60.0
+_POLL = 0.02
+"""Between two looks at a condition; short, since start-up time is measured."""
+_LOG_TAIL = 5
+"""Lines of a kubelet's log to show when it ended."""
+
+Report = Callable[[str], None]
+
+
+@contextlib.contextmanager
+def locked(home: Home) -> Iterator[None]:
+    """Hold the home's lock.
+
+    Raises:
+        HomeError: Another command holds it, or the home cannot be written.
+    """
+    try:
+        home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(home.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise HomeError(f"cannot use the home {home.root}: {error}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HomeError(
+                f"another `podpass up` or `podpass down` is at work in {home.root}; wait for it"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def start_cluster(home: Home, cluster: Cluster, *, now: datetime, report: Report) -> None:
+    """Start what does not run yet, and wait until all nodes are Ready.
+
+    Raises:
+        HomeError: The port is taken, a kubelet ended, or START_TIMEOUT went by.
+    """
+    report("preparing certificates, kubeconfigs and manifests")
+    prepare_home(home, cluster, now=now)
+    api = admin_api(home, cluster)
+    running = [node for node in cluster.nodes if running_kubelet(home, node.name)]
+    if not running:
+        _check_ports(api, cluster)
+    for node in cluster.nodes:
+        if node not in running:
+            start_kubelet(home, cluster, node)
+    _wait_ready(home, cluster, api, report)
+
+
+def _check_ports(api: AdminApi, cluster: Cluster) -> None:
+    for address in (SHARED_IP, *(node.ip for node in cluster.nodes)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, cluster.port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE and _is_ours(api):
+                    continue  # API servers go on while their kubelet is away
+                raise HomeError(
+                    f"cannot listen on {address}:{cluster.port}: {error.strerror}; "
+                    "choose another port with --port"
+                ) from error
+
+
+def _is_ours(api: AdminApi) -> bool:
+    try:
+        api.get("/livez")
+    except ApiAway:
+        return False
+    return True
+
+
+def _wait_ready(home: Home, cluster: Cluster, api: AdminApi, report: Report) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    names = {node.name for node in cluster.nodes}
+    waiting_apis = {node.name: node.ip for node in cluster.nodes}
+    while time.monotonic() < deadline:
+        for name in names:
+            if running_kubelet(home, name) is None:
+                raise HomeError(f"the kubelet of {name} ended: {_last_words(home, name)}")
+        waiting_apis = {
+            name: address for name, address in waiting_apis.items() if not api.is_ready(address)
+        }
+        missing = names
+        if len(waiting_apis) < len(names):
+            with contextlib.suppress(ApiAway):
+                missing = names - ready_nodes(api.nodes())
+        if not waiting_apis and not missing:
+            return
+        if waiting_apis:
+            report(f"{len(names) - len(waiting_apis)} of {len(names)} API servers are ready")
+        else:
+            report(f"{len(names) - len(missing)} of {len(names)} nodes are Ready")
+        time.sleep(_POLL)  # noqa: TID251 - waits for other processes
+    raise HomeError(
+        f"the cluster was not ready within {START_TIMEOUT:.0f} s; "
+        f"see {home.node(cluster.nodes[0].name).kubelet_log}"
+    )
+
+
+def _last_words(home: Home, node_name: str) -> str:
+    log = home.node(node_name).kubelet_log
+    try:
+        lines = log.read_text(errors="replace").splitlines()[-_LOG_TAIL:]
+    except OSError as error:
+        return f"{log}: {error}"
+    return f"{' | '.join(lines)} (all of it: {log})"
+
+
+def stop_cluster(home: Home, cluster: Cluster, *, report: Report) -> None:
+    """Stop all pods and kubelets; what does not run is fine."""
+    for node in cluster.nodes:
+        signal_kubelet(home, node.name, signal.SIGUSR1)
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while time.monotonic() < deadline:
+        left = [node.name for node in cluster.nodes if running_kubelet(home, node.name)]
+        if not left:
+            break
+        report(f"{len(cluster.nodes) - len(left)} of {len(cluster.nodes)} nodes are stopped")
+        time.sleep(_POLL)  # noqa: TID251 - waits for other processes
+    for node in cluster.nodes:
+        signal_kubelet(home, node.name, signal.SIGKILL)
+        home.kubelet_pid_file(node.name).unlink(missing_ok=True)
+    _kill_leftovers(home)
+
+
+def _kill_leftovers(home: Home) -> None:
+    """Kill shims and sandboxes whose kubelet was not there to stop them."""
+    marker = f"{home.root}/nodes/".encode()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            arguments = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if marker in arguments and b"podpass" in arguments:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(int(entry.name), signal.SIGKILL)

@@ -1,0 +1,157 @@
+"""`podpass up`: start a cluster, or continue a stopped one."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from dataclasses import replace
+from types import FrameType
+
+import click
+
+from podpass.base.clock import SystemClock
+from podpass.bootstrap.cluster import Cluster, load_cluster, make_nodes
+from podpass.bootstrap.home import Home, HomeError
+from podpass.bootstrap.lifecycle import locked, start_cluster, stop_cluster
+from podpass.bootstrap.processes import running_kubelet, start_kubelet
+from podpass.cli.options import home_option, one_clear_line
+from podpass.cli.progress import Progress
+
+DEFAULT_NODES = 3
+DEFAULT_PORT = 6443
+_SUPERVISION_INTERVAL = 0.5
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def parse_duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    """Read `90s`, `10m` or `1h` as seconds."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+)([smh])", value)
+    if not match or int(match[1]) == 0:
+        raise click.BadParameter("give a whole number above 0 with s, m or h, for example 10m")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+@click.command()
+@home_option
+@click.option("--nodes", type=int, metavar="N", help=f"Number of nodes [default: {DEFAULT_NODES}].")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help=f"Port of the API [default: {DEFAULT_PORT}]."
+)
+@click.option(
+    "--min-token-expiration",
+    "min_token_expiration_seconds",
+    metavar="SPAN",
+    callback=parse_duration,
+    help="Shortest token life that may be asked for [default: 10m].",
+)
+@click.option(
+    "--signing-algorithm",
+    type=click.Choice(["RS256", "ES256"]),
+    help="How tokens are signed; fixed when the home is made [default: RS256].",
+)
+@click.option("--detach", is_flag=True, help="Return when the cluster is ready.")
+@one_clear_line
+def command(
+    home: Home,
+    nodes: int | None,
+    port: int | None,
+    min_token_expiration_seconds: int | None,
+    signing_algorithm: str | None,
+    detach: bool,
+) -> None:
+    """Start a cluster, or continue a stopped one.
+
+    A second `up` on the same home starts what does not run; objects, pods and keys are kept.
+    """
+    _check_sandbox()
+    progress = Progress()
+    with locked(home):
+        cluster = _cluster_for(home, nodes, port, min_token_expiration_seconds, signing_algorithm)
+        started = time.monotonic()
+        start_cluster(home, cluster, now=SystemClock().now(), report=progress.show)
+        progress.done(
+            f"{len(cluster.nodes)} nodes are Ready after {time.monotonic() - started:.1f} s"
+            f" at {cluster.server}"
+        )
+    click.echo(f'Next: eval "$(podpass env{_home_argument(home)})"; oc get nodes', err=True)
+    if not detach:
+        _stay(home, cluster, progress)
+
+
+def _home_argument(home: Home) -> str:
+    return f" --home {home.root}"
+
+
+def _check_sandbox() -> None:
+    from podpass.kubelet.runtime.interface import RuntimeFailure  # noqa: PLC0415 - lazy
+    from podpass.kubelet.runtime.support import check_sandbox_support  # noqa: PLC0415 - lazy
+
+    try:
+        check_sandbox_support()
+    except RuntimeFailure as error:
+        raise HomeError(str(error)) from error
+
+
+def _cluster_for(
+    home: Home,
+    nodes: int | None,
+    port: int | None,
+    min_token_expiration_seconds: int | None,
+    signing_algorithm: str | None,
+) -> Cluster:
+    if not home.cluster_file.exists():
+        if home.pki.exists():
+            raise HomeError(f"{home.cluster_file} is missing; the home {home.root} is damaged")
+        return Cluster(
+            port=port or DEFAULT_PORT,
+            nodes=make_nodes(nodes if nodes is not None else DEFAULT_NODES),
+            signing_algorithm=signing_algorithm or "RS256",
+            min_token_expiration_seconds=min_token_expiration_seconds or 600,
+        )
+    cluster = load_cluster(home.cluster_file)
+    if nodes is not None and nodes != len(cluster.nodes):
+        raise HomeError(
+            f"the cluster in {home.root} has {len(cluster.nodes)} nodes; "
+            f"for {nodes} nodes give another --home"
+        )
+    if signing_algorithm and signing_algorithm != cluster.signing_algorithm:
+        raise HomeError(f"the cluster in {home.root} signs with {cluster.signing_algorithm}")
+    running = any(running_kubelet(home, node.name) for node in cluster.nodes)
+    changed = replace(
+        cluster,
+        port=port or cluster.port,
+        min_token_expiration_seconds=(
+            min_token_expiration_seconds or cluster.min_token_expiration_seconds
+        ),
+    )
+    if running and changed != cluster:
+        raise HomeError("the cluster is running with other options; run `podpass down` first")
+    return changed
+
+
+def _stay(home: Home, cluster: Cluster, progress: Progress) -> None:
+    """Keep the kubelets running until SIGINT or SIGTERM, then stop the cluster."""
+    stop = False
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        nonlocal stop
+        stop = True
+
+    signal.signal(signal.SIGINT, on_signal)
+    signal.signal(signal.SIGTERM, on_signal)
+    click.echo("Ctrl-C stops the cluster; its home stays.", err=True)
+    while not stop:
+        signal.sigtimedwait([], _SUPERVISION_INTERVAL)
+        for node in cluster.nodes:
+            if not stop and running_kubelet(home, node.name) is None:
+                if not home.kubelet_pid_file(node.name).exists():
+                    progress.done("stopped by `podpass down`")
+                    return
+                progress.done(f"the kubelet of {node.name} ended; starting it again")
+                start_kubelet(home, cluster, node)
+    with locked(home):
+        stop_cluster(home, cluster, report=progress.show)
+    progress.done("stopped")
