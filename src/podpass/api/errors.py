@@ -25,7 +25,10 @@ class StatusError(Exception):
         reason: Kubernetes `StatusReason`, e.g. `NotFound`; may be empty.
         message: What is wrong, where, and what to do; never contains a token or key.
         details: `StatusDetails` (name, group, kind, uid, causes, retryAfterSeconds) or None.
+        continue_token: For an expired list: where a new, inconsistent one may go on; or empty.
     """
+
+    continue_token = ""
 
     def __init__(
         self, code: int, reason: str, message: str, details: dict[str, Any] | None = None
@@ -41,7 +44,7 @@ class StatusError(Exception):
         status: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": {"continue": self.continue_token} if self.continue_token else {},
             "status": "Failure",
             "message": self.message,
         }
@@ -155,9 +158,11 @@ def conflict(resource: str, name: str, why: str = OBJECT_MODIFIED, group: str = 
     )
 
 
-def expired(message: str) -> StatusError:
+def expired(message: str, continue_token: str = "") -> StatusError:
     """410: the resourceVersion or continue token is too old; list again."""
-    return StatusError(410, "Expired", message)
+    error = StatusError(410, "Expired", message)
+    error.continue_token = continue_token
+    return error
 
 
 def too_large(message: str) -> StatusError:
@@ -213,3 +218,17 @@ def service_unavailable(message: str) -> StatusError:
 def timeout(message: str, retry_after_seconds: int = 1) -> StatusError:
     """504: no answer in time; it is not known whether anything was done."""
     return StatusError(504, "Timeout", message, {"retryAfterSeconds": retry_after_seconds})
+
+
+def resource_version_too_large(wanted: int, current: int) -> StatusError:
+    """504: this server has not seen the resourceVersion `wanted` (yet)."""
+    text = "Too large resource version"
+    return StatusError(
+        504,
+        "Timeout",
+        f"Timeout: {text}: {wanted}, current: {current}",
+        {
+            "causes": [{"reason": "ResourceVersionTooLarge", "message": text}],
+            "retryAfterSeconds": 1,
+        },
+    )
