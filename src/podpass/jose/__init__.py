@@ -1,1 +1,1 @@
-"""Keys, JWK and JWS: bytes in, bytes out."""
+"""Keys and signed tokens: bytes in, bytes out. Knows nothing of accounts or objects."""
