@@ -91,7 +91,7 @@ def test_a_missing_account_is_refused(cluster: ClusterUnderTest, namespace: str)
                 "s",
                 "--bound-object-uid",
                 "other",
-            ),  # fmt: skip
+            ),
             "the UID in the bound object reference (other) does not match the UID in record",
             id="stale UID",
         ),

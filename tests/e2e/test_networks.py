@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from harness import ClusterUnderTest, eventually
@@ -43,17 +44,15 @@ def test_a_program_in_a_pod_logs_in_with_its_token(
             )
         )  # fmt: skip
     for name in ("own", "host"):
-        phase = eventually(
-            lambda name=name: (
-                one
-                if (one := cluster.get("-n", namespace, "pod", name)["status"]["phase"])
-                in {"Succeeded", "Failed"}
-                else None
-            )
-        )
+        phase = eventually(functools.partial(final_phase, cluster, namespace, name))
         logs = cluster.ok("logs", "-n", namespace, name)
         assert phase == "Succeeded", logs
         assert logs == f"system:serviceaccount:{namespace}:default\n{namespace}\n"
+
+
+def final_phase(cluster: ClusterUnderTest, namespace: str, name: str) -> str | None:
+    phase = str(cluster.get("-n", namespace, "pod", name)["status"]["phase"])
+    return phase if phase in {"Succeeded", "Failed"} else None
 
 
 def test_two_pods_listen_on_the_same_port_of_one_node(
