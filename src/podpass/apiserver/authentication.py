@@ -1,0 +1,164 @@
+"""Who makes a request: client certificate, bearer token, or nobody.
+
+1. A client certificate with a common name decides.
+2. A bearer token that is bad is an error, never anonymous. What stands behind a second space is
+   not looked at; two spaces right after `Bearer` are no token at all, and a warning.
+3. Everybody else is `system:anonymous`, if that is allowed.
+4. Successes count for ten seconds (`token_cache`), with their annotations and warnings.
+
+Why a token was refused goes to the log; the client sees 401. A TokenReview tells, in the form
+`[invalid bearer token, <reason>]`. Source: apiserver `authentication/request/*` and
+`pkg/registry/authentication/tokenreview`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from podpass.api import errors
+from podpass.api.meta import UserInfo
+from podpass.api.resources import Object
+from podpass.apiserver.client_certificate import CertificateUsers
+from podpass.apiserver.live_objects import LiveObjects
+from podpass.apiserver.object_reader import ObjectReader
+from podpass.apiserver.token_cache import TokenCache
+from podpass.base.clock import Clock
+from podpass.jose.key_set import KeySet
+from podpass.serviceaccount.validation import InvalidToken, TokenValidator, ValidToken
+
+AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
+ANONYMOUS = UserInfo("system:anonymous", groups=(UNAUTHENTICATED,))
+_INVALID = "invalid bearer token"
+_EXTRA_SPACE = (
+    "the provided Authorization header contains extra space before the bearer token, and is ignored"
+)
+
+_log = logging.getLogger("authentication")
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """Who makes a request.
+
+    Attributes:
+        user: Name, groups and what else is known.
+        audit_annotations: What the audit log should say.
+        warnings: Texts for `Warning` headers.
+    """
+
+    user: UserInfo
+    audit_annotations: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def bearer_token(authorization: str | None) -> str:
+    """Return the token of an `Authorization` header, empty if it carries none (rule 2)."""
+    parts = (authorization or "").strip().split(" ", 2)
+    if len(parts) == 1 or parts[0].lower() != "bearer":
+        return ""
+    return parts[1]
+
+
+def _with_authenticated(user: UserInfo) -> UserInfo:
+    if AUTHENTICATED in user.groups:
+        return user
+    return replace(user, groups=(*user.groups, AUTHENTICATED))
+
+
+class Authenticator:
+    """Authenticates requests and reviews tokens."""
+
+    def __init__(
+        self,
+        *,
+        keys: KeySet,
+        issuers: Sequence[str],
+        api_audiences: Sequence[str],
+        reader: ObjectReader,
+        clock: Clock,
+        anonymous: bool = True,
+    ) -> None:
+        """Accept tokens of `issuers` signed by `keys`.
+
+        Args:
+            keys: Trusted public keys.
+            issuers: Accepted issuers; the first is the one that signs.
+            api_audiences: Who requests to this server are for; the issuers if empty.
+            reader: Live objects.
+            clock: Time.
+            anonymous: Whether a request without credentials is let through as nobody.
+        """
+        self.api_audiences = tuple(api_audiences) or tuple(issuers)
+        self._validator = TokenValidator(
+            keys, frozenset(issuers), self.api_audiences, LiveObjects(reader)
+        )
+        self._clock = clock
+        self._anonymous = anonymous
+        self._certificates = CertificateUsers()
+        self._successes: TokenCache[ValidToken] = TokenCache(clock)
+
+    async def authenticate(
+        self, authorization: str | None, client_certificate: bytes | None
+    ) -> Authenticated:
+        """Return who makes a request.
+
+        Args:
+            authorization: The header, if there is one.
+            client_certificate: DER; already verified by TLS against the client CA.
+
+        Raises:
+            StatusError: 401.
+        """
+        if client_certificate is not None:
+            known = self._certificates.user_of(client_certificate, self._clock.now())
+            if known is None:
+                _log.warning("refused: the client certificate has expired or cannot be read")
+                raise errors.unauthorized()
+            if known.user is not None:  # 1
+                return Authenticated(_with_authenticated(known.user))
+        token = bearer_token(authorization)
+        if token:
+            try:
+                valid = await self._validate(token, self.api_audiences)
+            except InvalidToken as error:  # 2
+                _log.warning("refused: %s", error)
+                raise errors.unauthorized() from None
+            return Authenticated(valid.user, valid.audit_annotations)
+        if not self._anonymous:
+            raise errors.unauthorized()
+        ignored = (authorization or "").strip().lower().startswith("bearer  ")
+        return Authenticated(ANONYMOUS, warnings=(_EXTRA_SPACE,) if ignored else ())  # 3
+
+    async def review(self, token: str, audiences: Sequence[str]) -> Object:
+        """Return the status of a TokenReview.
+
+        Args:
+            token: What somebody presented to the reviewer.
+            audiences: Who the reviewer is; the API server if empty.
+        """
+        bare = bearer_token(f"Bearer {token}")
+        try:
+            if not bare:
+                raise InvalidToken(_INVALID)
+            valid = await self._validate(bare, tuple(audiences) or self.api_audiences)
+        except InvalidToken as error:
+            texts = list(dict.fromkeys((_INVALID, str(error))))
+            shown = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+            return {"user": {}, "error": shown}
+        return {
+            "authenticated": True,
+            "user": valid.user.to_json(),
+            "audiences": list(valid.audiences),
+        }
+
+    async def _validate(self, token: str, audiences: Sequence[str]) -> ValidToken:
+        key = self._successes.key(token, audiences)
+        valid = self._successes.get(key)
+        if valid is None:  # 4
+            valid = await self._validator.validate(token, audiences, self._clock.now())
+            valid = replace(valid, user=_with_authenticated(valid.user))
+            self._successes.put(key, valid)
+        return valid
