@@ -28,7 +28,7 @@ e2e: $(STAMP)  ## real kubectl, real processes
 	$(BIN)/pytest -q tests/e2e
 
 bench: $(STAMP)  ## the budgets, measured
-	$(BIN)/python -m benchmarks.run
+	PYTHONPATH=tests/e2e $(BIN)/python -m benchmarks.run
 
 fix: $(STAMP)  ## format, and mend what can be mended
 	$(BIN)/ruff format -q .
