@@ -17,6 +17,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from podpass.api.errors import StatusError
+from podpass.api.meta import name_of, namespace_of
+from podpass.api.resources import Object
 from podpass.base.clock import Clock
 from podpass.base.tasks import Backoff
 from podpass.client.config import ConfigError
@@ -136,3 +138,15 @@ class Controller:
             self._log.warning("%s: %s", key, error)
         else:
             self._log.error("%s: reconcile failed", key, exc_info=error)
+
+
+def object_key(obj: Object) -> str:
+    """Return `namespace/name`, or just the name of an object without a namespace."""
+    namespace = namespace_of(obj)
+    return f"{namespace}/{name_of(obj)}" if namespace else name_of(obj)
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """Return namespace (empty for none) and name of an `object_key`."""
+    namespace, _, name = key.rpartition("/")
+    return namespace, name
