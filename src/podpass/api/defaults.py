@@ -18,8 +18,6 @@ from podpass.api.pod_defaults import apply_pod_defaults
 from podpass.api.resources import RBAC, Object, Resource
 
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
-DEFAULT_EXPIRATION_SECONDS: Final = 3600
-"""Life of a token when the request names none."""
 
 
 def apply_defaults(resource: Resource, obj: Object) -> None:
@@ -27,13 +25,6 @@ def apply_defaults(resource: Resource, obj: Object) -> None:
     fill = _BY_KIND.get(resource.kind)
     if fill is not None:
         fill(obj)
-
-
-def apply_token_request_defaults(request: Object) -> None:
-    """Fill in the defaults of a TokenRequest, in place; an explicit 0 stays and is refused."""
-    spec = request.setdefault("spec", {})
-    if spec.get("expirationSeconds") is None:
-        spec["expirationSeconds"] = DEFAULT_EXPIRATION_SECONDS
 
 
 def _namespace(obj: Object) -> None:
