@@ -79,8 +79,10 @@ def measure(
         (
             "TokenRequest, RS256-2048, 32 connections",
             "60 % of the limit",
-            f"{load.per_second:.0f}/s = {load.per_second / limit:.0%} of {limit:.0f} signs/s "
-            f"(p50 {load.p50:.0f} ms, p99 {load.p99:.0f} ms, {load.refused} refused)",
+            (
+                f"{load.per_second:.0f}/s = {load.per_second / limit:.0%} of {limit:.0f} signs/s "
+                f"(p50 {load.p50:.0f} ms, p99 {load.p99:.0f} ms, {load.refused} refused)"
+            ),
         )
     )
 
