@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from podpass.api.meta import annotations_of
+from collections.abc import Mapping
+from datetime import datetime
+
+from podpass.api.meta import annotations_of, resource_version_of, set_condition, uid_of
 from podpass.api.resources import Object
 
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
@@ -21,3 +24,28 @@ def is_finished(pod: Object) -> bool:
 def is_mirror(pod: Object) -> bool:
     """Tell whether the pod only shows a static pod of a kubelet."""
     return MIRROR_ANNOTATION in annotations_of(pod)
+
+
+def conditions_patch(
+    pod: Object, type_: str, status: str, *, now: datetime, phase: str = "", **fields: str
+) -> Mapping[str, object] | None:
+    """Return a merge patch that sets one condition, or None if it is set already.
+
+    The patch holds only for this very state of the pod; a changed one is a 409.
+
+    Args:
+        pod: The pod as last seen.
+        type_: Type of the condition.
+        status: `True` or `False`.
+        now: Current time.
+        phase: New phase, if it changes too.
+        fields: reason and message.
+    """
+    current = pod.get("status") or {}
+    conditions = [dict(one) for one in current.get("conditions") or []]
+    changed = set_condition(conditions, type_, status, now=now, **fields)
+    if not changed and phase in ("", current.get("phase")):
+        return None
+    new = {"conditions": conditions} | ({"phase": phase} if phase else {})
+    metadata = {"uid": uid_of(pod), "resourceVersion": resource_version_of(pod)}
+    return {"metadata": metadata, "status": new}

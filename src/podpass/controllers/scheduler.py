@@ -11,7 +11,7 @@ Source: Kubernetes, `pkg/scheduler/schedule_one.go`.
 from __future__ import annotations
 
 from podpass.api.errors import StatusError
-from podpass.api.meta import is_terminating, name_of, namespace_of, set_condition, uid_of
+from podpass.api.meta import is_terminating, name_of, namespace_of, uid_of
 from podpass.api.resources import NODES, PODS, Object
 from podpass.base.clock import Clock
 from podpass.base.tasks import random_index
@@ -20,7 +20,7 @@ from podpass.client.events import EventRecorder
 from podpass.client.rest import RestClient
 from podpass.controllers.node_load import NodeLoad, PodDemand
 from podpass.controllers.placement import place
-from podpass.controllers.pods import is_finished, node_name_of
+from podpass.controllers.pods import conditions_patch, is_finished, node_name_of
 from podpass.controllers.refusals import is_conflict, is_not_found
 from podpass.controllers.shared_informers import SharedInformers
 
@@ -115,20 +115,16 @@ class Scheduler:
 
     async def _report(self, pod: Object, message: str) -> None:
         self._recorder.record(pod, "Warning", "FailedScheduling", message)
-        conditions = [dict(one) for one in (pod.get("status") or {}).get("conditions") or []]
-        if not set_condition(
-            conditions,
+        patch = conditions_patch(
+            pod,
             "PodScheduled",
             "False",
             now=self._clock.now(),
             reason="Unschedulable",
             message=message,
-        ):
+        )
+        if patch is None:
             return
-        patch = {
-            "metadata": {"resourceVersion": pod["metadata"]["resourceVersion"]},
-            "status": {"conditions": conditions},
-        }
         try:
             await self._client.patch(
                 PODS, namespace_of(pod), name_of(pod), patch, subresource="status"

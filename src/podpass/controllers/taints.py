@@ -7,7 +7,9 @@ Source: Kubernetes, `staging/src/k8s.io/component-helpers/scheduling/corev1` and
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
 
+from podpass.api.meta import parse_time
 from podpass.api.resources import Object
 
 NOT_READY = "node.kubernetes.io/not-ready"
@@ -53,30 +55,32 @@ def first_untolerated(
     return None
 
 
-def seconds_tolerated(pod: Object, taints: Iterable[Object], *, default: float) -> float | None:
-    """Return how long the pod may stay under the NoExecute taints among `taints`.
+def eviction_time(
+    pod: Object, taints: Iterable[Object], *, default: timedelta, now: datetime
+) -> datetime | None:
+    """Return when the pod must leave its node, because of NoExecute taints among `taints`.
 
     Args:
         pod: The pod; of several matching tolerations the shortest time counts.
-        taints: The node's taints.
-        default: Seconds for not-ready and unreachable nodes where the pod has no toleration.
+        taints: The node's taints; one without `timeAdded` counts as added now.
+        default: Time on not-ready and unreachable nodes for a pod that has no toleration.
+        now: Current time.
 
     Returns:
-        Seconds from the moment of the taint, 0 for none, None for ever.
+        A time, perhaps in the past, or None if the pod may stay for ever.
     """
-    shortest: float | None = None
+    times: list[datetime] = []
     for taint in taints:
         if taint.get("effect") != "NoExecute":
             continue
+        added = parse_time(taint["timeAdded"]) if taint.get("timeAdded") else now
         matching = [one for one in tolerations_of(pod) if tolerates(one, taint)]
-        if matching:
-            limits = [
-                float(one["tolerationSeconds"])
-                for one in matching
-                if one.get("tolerationSeconds") is not None
-            ]
-        else:
-            limits = [default if taint.get("key") in (NOT_READY, UNREACHABLE) else 0.0]
-        for limit in limits:
-            shortest = max(0.0, limit if shortest is None else min(shortest, limit))
-    return shortest
+        limits = [
+            timedelta(seconds=max(0, one["tolerationSeconds"]))
+            for one in matching
+            if one.get("tolerationSeconds") is not None
+        ]
+        if not matching:
+            limits = [default if taint.get("key") in (NOT_READY, UNREACHABLE) else timedelta(0)]
+        times += [added + limit for limit in limits]
+    return min(times, default=None)

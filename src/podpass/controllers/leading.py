@@ -1,0 +1,54 @@
+"""What the leader runs: all controllers over one set of informers.
+
+Imported only by a process that leads, so that a standby stays small.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from podpass.base.clock import Clock
+from podpass.client.events import EventRecorder
+from podpass.client.rest import RestClient
+from podpass.controllers.garbage_collector import GarbageCollector
+from podpass.controllers.namespace import NamespaceController
+from podpass.controllers.node_lifecycle import NodeLifecycleController
+from podpass.controllers.pod_gc import PodGarbageCollector
+from podpass.controllers.root_ca import RootCaPublisher
+from podpass.controllers.scheduler import SCHEDULER_NAME, Scheduler
+from podpass.controllers.service_account import ServiceAccountController
+from podpass.controllers.settings import ControllerManagerSettings
+from podpass.controllers.shared_informers import SharedInformers
+from podpass.controllers.taint_eviction import TaintEvictionController
+
+
+async def run_controllers(
+    client: RestClient, clock: Clock, settings: ControllerManagerSettings
+) -> None:
+    """Run all controllers until cancelled."""
+    informers = SharedInformers(client, clock)
+    scheduling = EventRecorder(client, SCHEDULER_NAME, clock)
+    collecting = EventRecorder(client, "garbage-collector-controller", clock)
+    watching_nodes = EventRecorder(client, "node-controller", clock)
+    evicting = EventRecorder(client, "taint-eviction-controller", clock)
+    async with asyncio.TaskGroup() as group:
+        for part in (
+            informers,
+            scheduling,
+            collecting,
+            watching_nodes,
+            evicting,
+            Scheduler(client, informers, clock, scheduling),
+            ServiceAccountController(client, informers, clock),
+            NamespaceController(client, informers, clock),
+            GarbageCollector(client, informers, clock, collecting),
+            PodGarbageCollector(client, informers, clock, settings.terminated_pod_gc_threshold),
+            NodeLifecycleController(client, informers, clock, watching_nodes, settings),
+            TaintEvictionController(
+                client, informers, clock, evicting, settings.default_toleration_seconds
+            ),
+        ):
+            group.create_task(part.run())
+        if settings.root_ca_file is not None:
+            publisher = RootCaPublisher(client, informers, clock, settings.root_ca_file)
+            group.create_task(publisher.run())
