@@ -1,4 +1,4 @@
-"""The keys of this server: read from files at start, and a signer that leaves the event loop free."""
+"""The keys of this server: read from files at start; signing leaves the event loop free."""
 
 from __future__ import annotations
 

@@ -39,7 +39,8 @@ class TokenCache(Generic[T]):
         """Return the key of a token for these audiences."""
         parts = [token, *audiences]
         message = "".join(f"{len(part)}:{part}" for part in parts)
-        return hmac.digest(self._secret, f"{len(parts)}:{message}".encode(), "sha256")
+        data = f"{len(parts)}:{message}".encode("utf-8", "surrogatepass")
+        return hmac.digest(self._secret, data, "sha256")
 
     def get(self, key: bytes) -> T | None:
         """Return the outcome if it is fresh."""
