@@ -193,7 +193,7 @@ class TokenRequests:
         try:
             return await self.signer.sign(payload)
         except (ValueError, RuntimeError) as error:
-            _log.error("cannot sign: %s", type(error).__name__)  # noqa: TRY400 - no key in the log
+            _log.error("cannot sign: %s", type(error).__name__)
             raise errors.internal("failed to generate token: signing failed") from None
 
     def _answer(

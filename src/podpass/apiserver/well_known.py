@@ -51,7 +51,7 @@ def render_documents(
         uri = resolve_jwks_uri(jwks_uri, external_address)
         configuration = configuration_document(issuer, uri, keys)
     except NoDiscovery as error:
-        _log.error("the issuer's discovery documents are not served: %s", error)  # noqa: TRY400
+        _log.error("the issuer's discovery documents are not served: %s", error)
         return {}
     cached = {"Cache-Control": CACHE_CONTROL}
     return {
