@@ -1,0 +1,137 @@
+"""Read container logs in CRI format: `TIME STREAM P|F TEXT`, one entry a line.
+
+Entries tagged P (partial) continue with the next entry of their stream. With `follow` the reader
+waits for more until the container has ended and everything is read.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from podpass.api.errors import bad_request
+from podpass.api.meta import parse_time
+from podpass.base.clock import Clock
+
+_FOLLOW_INTERVAL = 0.1
+"""Seconds between two looks at a log that is being followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """What of the log is wanted (`PodLogOptions`).
+
+    Attributes:
+        follow: Go on until the container ends.
+        tail_lines: Only so many last lines; None for all.
+        since: Only entries from then on.
+        timestamps: Each line begins with its time.
+        limit_bytes: Stop after so many bytes.
+    """
+
+    follow: bool = False
+    tail_lines: int | None = None
+    since: datetime | None = None
+    timestamps: bool = False
+    limit_bytes: int | None = None
+
+
+def parse_log_options(query: Mapping[str, str], now: datetime) -> LogOptions:
+    """Read the query parameters of a log request.
+
+    Raises:
+        StatusError: 400, a parameter is not what it should be.
+    """
+
+    def number(name: str) -> int | None:
+        if name not in query:
+            return None
+        if not query[name].isdigit():
+            raise bad_request(f"{name} must be a whole number, not {query[name]!r}")
+        return int(query[name])
+
+    since_seconds = number("sinceSeconds")
+    since = now - timedelta(seconds=since_seconds) if since_seconds is not None else None
+    if "sinceTime" in query:
+        try:
+            since = parse_time(query["sinceTime"])
+        except ValueError as error:
+            raise bad_request(f"sinceTime: {error}") from error
+    return LogOptions(
+        follow=query.get("follow") in {"true", "1"},
+        tail_lines=number("tailLines"),
+        since=since,
+        timestamps=query.get("timestamps") in {"true", "1"},
+        limit_bytes=number("limitBytes"),
+    )
+
+
+def render_entry(line: bytes, options: LogOptions) -> bytes:
+    """Return what a client sees of one CRI line; empty for what is not wanted or not an entry."""
+    parts = line.rstrip(b"\n").split(b" ", 3)
+    if len(parts) < 3:  # noqa: PLR2004 - time, stream and tag
+        return b""
+    text = parts[3] if len(parts) > 3 else b""  # noqa: PLR2004
+    if options.since is not None:
+        try:
+            # Nanoseconds are more than datetime reads.
+            moment = parse_time(parts[0].decode()[:26].rstrip("Z") + "Z")
+        except ValueError:
+            return b""
+        if moment < options.since:
+            return b""
+    shown = parts[0] + b" " + text if options.timestamps else text
+    return shown if parts[2].startswith(b"P") else shown + b"\n"
+
+
+async def read_log(
+    path: Path, options: LogOptions, *, clock: Clock, is_running: Callable[[], bool]
+) -> AsyncIterator[bytes]:
+    """Yield the wanted part of a log.
+
+    Args:
+        path: The log file; a missing one is an empty log.
+        options: What is wanted.
+        clock: For the waits of `follow`.
+        is_running: Tells whether the container may still write.
+    """
+    left = options.limit_bytes
+    async for piece in _pieces(path, options, clock, is_running):
+        if left is None:
+            yield piece
+            continue
+        yield piece[:left]
+        left -= len(piece)
+        if left <= 0:
+            return
+
+
+async def _pieces(
+    path: Path, options: LogOptions, clock: Clock, is_running: Callable[[], bool]
+) -> AsyncIterator[bytes]:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        if options.tail_lines is not None:
+            for line in deque(file, maxlen=options.tail_lines):
+                if piece := render_entry(line, options):
+                    yield piece
+        pending = b""
+        while True:
+            was_running = is_running()
+            batch = bytearray()
+            while chunk := file.readline():
+                pending += chunk
+                if pending.endswith(b"\n"):
+                    batch += render_entry(pending, options)
+                    pending = b""
+            if batch:
+                yield bytes(batch)
+            if not options.follow or not was_running:
+                return
+            await clock.sleep(_FOLLOW_INTERVAL)
