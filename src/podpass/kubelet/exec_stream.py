@@ -1,0 +1,97 @@
+"""A command in a container over a websocket, as kubectl speaks it.
+
+Each binary message starts with the number of its channel: 0 stdin, 1 stdout, 2 stderr, 3 the final
+Status, 4 the terminal's size. In `v5.channel.k8s.io` a message on channel 255 names a channel that
+the client has closed.
+
+Source: Kubernetes `remotecommand` subprotocols, KEP 4006.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from aiohttp import WSMsgType, web
+
+from podpass.kubelet.runtime.interface import ExecSession
+
+STDIN, STDOUT, STDERR, ERROR, RESIZE = range(5)
+CLOSE = 255
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+"""In the order in which they are chosen."""
+
+
+def exit_status(exit_code: int) -> dict[str, Any]:
+    """Return the Status that ends the stream; kubectl takes its exit code from it."""
+    if exit_code == 0:
+        return {"metadata": {}, "status": "Success"}
+    return {
+        "metadata": {},
+        "status": "Failure",
+        "message": f"command terminated with non-zero exit code: {exit_code}",
+        "reason": "NonZeroExitCode",
+        "details": {"causes": [{"reason": "ExitCode", "message": str(exit_code)}]},
+    }
+
+
+def failure_status(message: str) -> dict[str, Any]:
+    """Return the Status for a command that could not be started."""
+    return {
+        "metadata": {},
+        "status": "Failure",
+        "message": message,
+        "reason": "InternalError",
+        "code": 500,
+    }
+
+
+async def serve(socket: web.WebSocketResponse, session: ExecSession) -> None:
+    """Carry the streams until the command has ended or the client has gone."""
+    feeder = asyncio.create_task(_feed(socket, session))
+    try:
+        output = asyncio.create_task(_send_output(socket, session))
+        done, _ = await asyncio.wait({feeder, output}, return_when=asyncio.FIRST_COMPLETED)
+        if output not in done:
+            if feeder.result():
+                await output  # standard input ended, the command goes on
+            else:
+                output.cancel()
+                await session.kill()
+                return
+        await output
+        status = exit_status(await session.wait())
+        await socket.send_bytes(bytes([ERROR]) + orjson.dumps(status))
+        await socket.close()
+    except ConnectionError:
+        await session.kill()
+    finally:
+        feeder.cancel()
+
+
+async def refuse(socket: web.WebSocketResponse, message: str) -> None:
+    """Tell the client on the error channel why there is no command."""
+    await socket.send_bytes(bytes([ERROR]) + orjson.dumps(failure_status(message)))
+    await socket.close()
+
+
+async def _send_output(socket: web.WebSocketResponse, session: ExecSession) -> None:
+    async for channel, data in session.output():
+        await socket.send_bytes(bytes([channel]) + data)
+
+
+async def _feed(socket: web.WebSocketResponse, session: ExecSession) -> bool:
+    """Feed the command; returns False once the client has gone."""
+    async for message in socket:
+        if message.type is not WSMsgType.BINARY or not message.data:
+            continue
+        channel, data = message.data[0], message.data[1:]
+        if channel == STDIN and data:
+            await session.write(data)
+        elif channel == RESIZE:
+            size = orjson.loads(data)
+            await session.resize(int(size.get("Width", 0)), int(size.get("Height", 0)))
+        elif channel == CLOSE and data[:1] == bytes([STDIN]):
+            await session.close_stdin()
+    return False

@@ -1,0 +1,181 @@
+"""The kubelet's HTTPS server: logs and commands, for the API server only.
+
+1. No certificate of the cluster's CA: 401. A certificate without the group system:masters: 403.
+2. Errors are `Status` objects.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import orjson
+from aiohttp import web
+
+from podpass.api.errors import StatusError, bad_request, internal, unauthorized
+from podpass.api.resources import Object
+from podpass.base.clock import Clock
+from podpass.kubelet import exec_stream
+from podpass.kubelet.container_logs import parse_log_options, read_log
+from podpass.kubelet.runtime.interface import ContainerID, Runtime, RuntimeFailure
+
+_LOG = logging.getLogger("kubelet.server")
+_MASTERS = "system:masters"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundContainer:
+    """A container that a request names.
+
+    Attributes:
+        id: Its id.
+        log_path: Its log.
+        is_running: Tells whether it still runs.
+    """
+
+    id: ContainerID
+    log_path: Path
+    is_running: Callable[[], bool]
+
+
+class ContainerDirectory(Protocol):
+    """Where the server finds pods and containers."""
+
+    def find_container(
+        self, namespace: str, pod: str, container: str, *, previous: bool = False
+    ) -> FoundContainer:
+        """Return the container, or its run before with `previous`.
+
+        Raises:
+            StatusError: 404 no such pod or container, 400 it has not started.
+        """
+        ...
+
+    def pods(self) -> list[Object]:
+        """Return the pods of this node."""
+        ...
+
+
+def server_context(certificate: Path, key: Path, client_ca: Path) -> ssl.SSLContext:
+    """Return a TLS context that checks client certificates if there are any.
+
+    Raises:
+        OSError: A file is missing.
+        ssl.SSLError: A file is damaged.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(client_ca))
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+@dataclass(frozen=True, slots=True)
+class KubeletServer:
+    """Answers requests about this node's containers."""
+
+    directory: ContainerDirectory
+    runtime: Runtime
+    clock: Clock
+
+    def app(self) -> web.Application:
+        """Return the application; TLS is the caller's."""
+        app = web.Application(middlewares=[_guard])
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/pods", self._pods)
+        app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
+        app.router.add_route("*", "/exec/{namespace}/{pod}/{container}", self._exec)
+        return app
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def _pods(self, _request: web.Request) -> web.Response:
+        pods = {"kind": "PodList", "apiVersion": "v1", "metadata": {}}
+        return _json(pods | {"items": self.directory.pods()})
+
+    def _find(self, request: web.Request, *, previous: bool = False) -> FoundContainer:
+        names = request.match_info
+        return self.directory.find_container(
+            names["namespace"], names["pod"], names["container"], previous=previous
+        )
+
+    async def _logs(self, request: web.Request) -> web.StreamResponse:
+        options = parse_log_options(request.query, self.clock.now())
+        found = self._find(request, previous=request.query.get("previous") in {"true", "1"})
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        await response.prepare(request)
+        async for piece in read_log(
+            found.log_path, options, clock=self.clock, is_running=found.is_running
+        ):
+            await response.write(piece)
+        await response.write_eof()
+        return response
+
+    async def _exec(self, request: web.Request) -> web.StreamResponse:
+        found = self._find(request)
+        command = tuple(request.query.getall("command", []))
+        if not command:
+            raise bad_request("you must specify at least 1 command for the container")
+        socket = web.WebSocketResponse(protocols=exec_stream.PROTOCOLS, max_msg_size=0)
+        if not socket.can_prepare(request):
+            raise bad_request("exec needs a websocket; use a kubectl of 1.30 or newer")
+        await socket.prepare(request)
+        query = request.query
+        try:
+            session = await self.runtime.exec(
+                found.id, command, stdin=_is_set(query, "input", "stdin"), tty=_is_set(query, "tty")
+            )
+        except RuntimeFailure as error:
+            await exec_stream.refuse(socket, str(error))
+            return socket
+        await exec_stream.serve(socket, session)
+        return socket
+
+
+def _is_set(query: object, *names: str) -> bool:
+    get = getattr(query, "get")  # noqa: B009 - a multidict
+    return any(get(name) in {"1", "true"} for name in names)
+
+
+def _json(body: Object, status: int = 200) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(body), status=status, headers={"Content-Type": "application/json"}
+    )
+
+
+@web.middleware
+async def _guard(
+    request: web.Request, handler: Callable[[web.Request], object]
+) -> web.StreamResponse:
+    try:
+        _authorize(request)
+        response = await handler(request)  # type: ignore[misc]
+        assert isinstance(response, web.StreamResponse)  # noqa: S101 - aiohttp's contract
+    except StatusError as error:
+        return _json(error.to_status(), error.code)
+    except web.HTTPException as error:
+        status = StatusError(error.status, "", error.reason)
+        return _json(status.to_status(), error.status)
+    except Exception:  # noqa: BLE001 - the request boundary
+        _LOG.exception("request %s failed", request.path)
+        return _json(internal("the kubelet failed; see its log").to_status(), 500)
+    return response
+
+
+def _authorize(request: web.Request) -> None:
+    if request.path == "/healthz":
+        return
+    transport = request.transport
+    certificate = transport.get_extra_info("peercert") if transport is not None else None
+    if not certificate:
+        raise unauthorized()
+    subject = {(key, value) for part in certificate["subject"] for key, value in part}
+    if ("organizationName", _MASTERS) not in subject:
+        name = next((value for key, value in subject if key == "commonName"), "")
+        raise StatusError(
+            403, "Forbidden", f'Forbidden: user "{name}" may not use the kubelet of this node'
+        )
