@@ -72,7 +72,7 @@ def forbidden_error(attributes: Attributes, reason: str) -> StatusError:
     """Return the 403 that says who may not do what."""
     suffix = f": {reason}" if reason else ""
     who = f"User {_quoted(attributes.user.name)} cannot {attributes.verb}"
-    if not attributes.resource:
+    if attributes.path:
         text = f"forbidden: {who} path {_quoted(attributes.path)}{suffix}"
         return StatusError(403, "Forbidden", text, {})
     where = (

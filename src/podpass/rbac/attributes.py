@@ -20,7 +20,7 @@ class Attributes:
         subresource: e.g. `log`.
         namespace: Empty for cluster scoped objects and for lists over all namespaces.
         name: Object name; empty where the request names none.
-        path: URL path of a request that is for no resource.
+        path: URL path of a request that is for no resource; not empty exactly for these.
     """
 
     user: UserInfo

@@ -61,7 +61,7 @@ class Rule:
         """Tell whether this rule alone allows the request."""
         if not _matches(self.verbs, request.verb):
             return False
-        if not request.resource:
+        if request.path:
             return self.includes_path(request.path)
         return (
             _matches(self.api_groups, request.group)

@@ -1,0 +1,26 @@
+"""The plugins of this server, in their order."""
+
+from __future__ import annotations
+
+from podpass.apiserver.admission.chain import AdmissionChain
+from podpass.apiserver.admission.escalation import EscalationCheck
+from podpass.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from podpass.apiserver.admission.node_restriction import NodeRestriction
+from podpass.apiserver.admission.service_account import ServiceAccountAdmission
+from podpass.apiserver.authorization import Authorizer
+from podpass.apiserver.live_objects import LiveObjects
+from podpass.base.clock import Clock
+
+
+def build_admission_chain(
+    objects: LiveObjects, authorizer: Authorizer, clock: Clock
+) -> AdmissionChain:
+    """Return the chain that every write goes through."""
+    return AdmissionChain(
+        (
+            NamespaceLifecycle(objects),
+            ServiceAccountAdmission(objects, clock),
+            NodeRestriction(objects, authorizer),
+            EscalationCheck(authorizer),
+        )
+    )
