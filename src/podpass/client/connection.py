@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -229,10 +230,16 @@ def _keep_alive(writer: asyncio.StreamWriter) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "timed out"
-    if isinstance(error, EOFError):
-        return "the server closed the connection"
-    if isinstance(error, ValueError | asyncio.LimitOverrunError):
-        return "the server's answer cannot be read"
-    return str(error) or type(error).__name__
+    match error:
+        case TimeoutError():
+            return "timed out"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted: {error.verify_message}"
+        case ssl.SSLError():
+            return f"TLS failed: {error.reason or error}"
+        case OSError(errno=number) if number:
+            return os.strerror(number)
+        case EOFError() | OSError():
+            return "the server closed the connection"
+        case _:
+            return "the server's answer cannot be read"

@@ -51,6 +51,7 @@ class ApiSimulator:
         self._history: list[_Change] = []
         self._changed = asyncio.Event()
         self._watches: set[asyncio.Task[Any]] = set()
+        self._watch_errors: dict[asyncio.Task[Any], errors.StatusError] = {}
         self._site: web.TCPSite | None = None
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -80,7 +81,7 @@ class ApiSimulator:
             if resource.stored:  # namespaced first: /namespaces/x/pods is no subresource
                 self._add_routes(app, resource)
         app.middlewares.append(self._boundary)
-        self._runner = web.AppRunner(app, shutdown_timeout=0, access_log=None)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.01, access_log=None)
         await self._runner.setup()
         self._site = web.TCPSite(
             self._runner, "127.0.0.1", self.port, ssl_context=self._tls, reuse_address=True
@@ -98,6 +99,11 @@ class ApiSimulator:
         """Cut the connections of all watches."""
         for task in self._watches:
             task.cancel()
+
+    def fail_watches(self, error: errors.StatusError) -> None:
+        """End the watches of now with an ERROR event."""
+        self._watch_errors.update(dict.fromkeys(self._watches, error))
+        self._wake()
 
     def compact(self) -> None:
         """Forget the history; watches of former versions are answered with 410."""
@@ -137,9 +143,12 @@ class ApiSimulator:
         else:
             self._of(resource)[key] = new
         self._history.append(_Change(self._revision, resource, type_, new))
+        self._wake()
+        return new
+
+    def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-        return new
 
     def _add_routes(self, app: web.Application, resource: Resource) -> None:
         async def collection(request: web.Request) -> web.StreamResponse:
@@ -238,8 +247,8 @@ class ApiSimulator:
         response.enable_chunked_encoding()
         await response.prepare(request)
         task = asyncio.current_task()
-        if task is not None:
-            self._watches.add(task)
+        assert task is not None  # noqa: S101 - a handler runs in a task
+        self._watches.add(task)
         try:
             while True:
                 changed = self._changed
@@ -254,13 +263,17 @@ class ApiSimulator:
                 metadata = {"resourceVersion": str(after)}
                 await _send(response, "BOOKMARK", {"kind": resource.kind, "metadata": metadata})
                 await changed.wait()
+                if task in self._watch_errors:
+                    await _send(response, "ERROR", self._watch_errors.pop(task).to_status())
+                    return response
+        except ConnectionError:  # the client went away
+            return response
         except asyncio.CancelledError:
             if request.transport is not None:
                 request.transport.abort()
             raise
         finally:
-            if task is not None:
-                self._watches.discard(task)
+            self._watches.discard(task)
 
 
 async def _ready(request: web.Request) -> web.Response:  # noqa: ARG001 - shape of a handler

@@ -1,0 +1,235 @@
+"""The verbs against a server in memory, which also misbehaves."""
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from podpass.api.errors import StatusError, not_found, service_unavailable
+from podpass.api.resources import CLUSTER_ROLES, CONFIG_MAPS, NODES, PODS, SERVICE_ACCOUNTS, Object
+from podpass.client import rest
+from podpass.client.config import ClientConfig
+from podpass.client.rest import ConnectionFailed, RestClient
+from podpass.testing.api_simulator import ApiSimulator
+from podpass.testing.raw_server import raw_server
+
+
+def config_map(name: str, **fields: object) -> Object:
+    return {"metadata": {"name": name, "namespace": "ns"}, "data": {"k": "v"}} | fields
+
+
+async def test_create_get_update_patch_delete(simulator: ApiSimulator, client: RestClient) -> None:
+    created = await client.create(CONFIG_MAPS, config_map("a"))
+    assert await client.get(CONFIG_MAPS, "ns", "a") == created
+    updated = await client.update(CONFIG_MAPS, created | {"data": {"k": "w"}})
+    assert updated["data"] == {"k": "w"}
+    patched = await client.patch(CONFIG_MAPS, "ns", "a", {"data": {"k": None, "n": "1"}})
+    assert patched["data"] == {"n": "1"}
+    await client.delete(CONFIG_MAPS, "ns", "a")
+    assert simulator.objects(CONFIG_MAPS) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type"),
+    [
+        pytest.param("merge", "application/merge-patch+json", id="merge patch"),
+        pytest.param("strategic", "application/strategic-merge-patch+json", id="strategic patch"),
+        pytest.param("json", "application/json-patch+json", id="JSON patch"),
+    ],
+)
+async def test_patches_name_their_kind(
+    simulator: ApiSimulator, client: RestClient, kind: rest.PatchKind, media_type: str
+) -> None:
+    simulator.put(CONFIG_MAPS, config_map("a"))
+    await client.patch(CONFIG_MAPS, "ns", "a", {}, kind=kind)
+    assert simulator.requests[-1][2]["Content-Type"] == media_type
+
+
+async def test_paths(simulator: ApiSimulator, client: RestClient) -> None:
+    simulator.put(NODES, {"metadata": {"name": "n"}})
+    simulator.put(CLUSTER_ROLES, {"metadata": {"name": "system:a/b"}})
+    simulator.put(SERVICE_ACCOUNTS, {"metadata": {"name": "sa", "namespace": "ns"}})
+    await client.get(NODES, None, "n", subresource="status")
+    with pytest.raises(StatusError):
+        await client.get(CLUSTER_ROLES, None, "system:a/c")
+    await client.list(PODS, field_selector="spec.nodeName=n,status.phase!=Failed", limit=5)
+    await client.list(
+        PODS, "ns", label_selector="a in (b, c)", continue_token="x", resource_version="0"
+    )
+    assert [path for _, path, _ in simulator.requests] == [
+        "/api/v1/nodes/n/status",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:a%2Fc",
+        "/api/v1/pods?fieldSelector=spec.nodeName%3Dn%2Cstatus.phase%21%3DFailed&limit=5",
+        "/api/v1/namespaces/ns/pods?labelSelector=a+in+%28b%2C+c%29&resourceVersion=0&continue=x",
+    ]
+
+
+async def test_items_of_a_list_say_what_they_are(
+    simulator: ApiSimulator, client: RestClient
+) -> None:
+    stored = simulator.put(CONFIG_MAPS, config_map("a"))
+    del stored["kind"], stored["apiVersion"]
+    (item,) = (await client.list(CONFIG_MAPS))["items"]
+    assert (item["apiVersion"], item["kind"]) == ("v1", "ConfigMap")
+
+
+async def test_a_binding_goes_to_the_subresource(
+    simulator: ApiSimulator, client: RestClient
+) -> None:
+    simulator.put(PODS, {"metadata": {"name": "p", "namespace": "ns"}, "spec": {}})
+    body = {"target": {"name": "n"}}
+    await client.create(PODS, body, namespace="ns", name="p", subresource="binding")
+    pod = simulator.object(PODS, "ns", "p")
+    assert pod is not None
+    assert pod["spec"] == {"nodeName": "n"}
+
+
+async def test_delete_options(simulator: ApiSimulator, client: RestClient) -> None:
+    stored = simulator.put(PODS, {"metadata": {"name": "p", "namespace": "ns"}})
+    with pytest.raises(StatusError) as caught:
+        await client.delete(PODS, "ns", "p", uid="another", propagation_policy="Foreground")
+    assert caught.value.reason == "Conflict"
+    await client.delete(
+        PODS, "ns", "p", uid=stored["metadata"]["uid"], grace_period_seconds=0, resource_version="1"
+    )
+
+
+async def test_a_refusal_is_the_servers_status_error(
+    simulator: ApiSimulator, client: RestClient
+) -> None:
+    with pytest.raises(StatusError) as caught:
+        await client.get(PODS, "ns", "none")
+    assert caught.value.to_status() == not_found("pods", "none").to_status()
+    simulator.answers = [service_unavailable("later")]
+    with pytest.raises(StatusError, match="later"):
+        await client.get(PODS, "ns", "none")
+
+
+async def test_an_error_that_is_no_status_keeps_its_code(client: RestClient) -> None:
+    with pytest.raises(StatusError, match="HTTP status 404") as caught:
+        await client.read_path("/nothing/here")
+    assert caught.value.code == 404
+
+
+async def test_the_token_is_read_again_for_each_request(
+    simulator: ApiSimulator, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    async with RestClient(ClientConfig(simulator.url, token_file=token)) as client:
+        for value in ("one", "another"):
+            token.write_text(value)
+            await client.list(PODS)
+            assert simulator.requests[-1][2]["Authorization"] == f"Bearer {value}"
+
+
+async def test_a_read_is_repeated_once_when_the_connection_breaks(
+    simulator: ApiSimulator, client: RestClient
+) -> None:
+    simulator.breaks = 1
+    assert (await client.list(PODS))["items"] == []
+    simulator.breaks = 2
+    with pytest.raises(ConnectionFailed):
+        await client.list(PODS)
+
+
+async def test_a_write_is_not_repeated(simulator: ApiSimulator, client: RestClient) -> None:
+    simulator.breaks = 1
+    with pytest.raises(ConnectionFailed):
+        await client.create(CONFIG_MAPS, config_map("a"))
+    assert len(simulator.requests) == 1
+    assert simulator.objects(CONFIG_MAPS) == []
+
+
+async def test_a_restarted_server_is_found_again(
+    simulator: ApiSimulator, client: RestClient
+) -> None:
+    await client.list(PODS)
+    await simulator.stop()
+    with pytest.raises(ConnectionFailed):
+        await client.list(PODS)
+    await simulator.start()
+    await client.create(CONFIG_MAPS, config_map("a"))
+
+
+async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+async def test_a_server_that_does_not_answer_is_given_up() -> None:
+    async with raw_server(silent) as url, RestClient(ClientConfig(url), timeout=0.05) as client:
+        with pytest.raises(ConnectionFailed, match="no answer"):
+            await client.list(PODS)
+        with pytest.raises(ConnectionFailed, match="no answer"):
+            async with aclosing(client.watch(PODS, resource_version="1")) as events:
+                await anext(events)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [pytest.param(b"<html>", id="no JSON"), pytest.param(b"[]", id="no object")],
+)
+async def test_an_answer_that_is_no_object_is_a_failed_connection(content: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + content)
+
+    async with raw_server(serve) as url, RestClient(ClientConfig(url)) as client:
+        with pytest.raises(ConnectionFailed, match="the server's answer is not"):
+            await client.list(PODS)
+
+
+async def test_a_watch_tells_changes_and_bookmarks(
+    simulator: ApiSimulator, client: RestClient
+) -> None:
+    version = (await client.list(CONFIG_MAPS))["metadata"]["resourceVersion"]
+    large = "x" * 300_000
+    simulator.put(CONFIG_MAPS, config_map("a", data={"k": large}))
+    async with aclosing(client.watch(CONFIG_MAPS, resource_version=version)) as events:
+        kind, obj = await anext(events)
+        assert (kind, obj["data"]["k"]) == ("ADDED", large)
+        assert (await anext(events))[0] == "BOOKMARK"
+        simulator.put(CONFIG_MAPS, config_map("a"))
+        assert (await anext(events))[0] == "MODIFIED"
+        assert (await anext(events))[0] == "BOOKMARK"
+        simulator.remove(CONFIG_MAPS, "ns", "a")
+        assert (await anext(events))[0] == "DELETED"
+
+
+async def test_a_watch_of_a_forgotten_version_is_410(
+    simulator: ApiSimulator, client: RestClient
+) -> None:
+    simulator.put(CONFIG_MAPS, config_map("a"))
+    simulator.compact()
+    with pytest.raises(StatusError) as caught:
+        async with aclosing(client.watch(CONFIG_MAPS, resource_version="5")) as events:
+            await anext(events)
+    assert caught.value.code == 410
+
+
+async def test_an_error_event_ends_a_watch(simulator: ApiSimulator, client: RestClient) -> None:
+    async with aclosing(client.watch(CONFIG_MAPS, resource_version="100")) as events:
+        await anext(events)
+        simulator.fail_watches(StatusError(410, "Expired", "too old"))
+        with pytest.raises(StatusError, match="too old"):
+            await anext(events)
+
+
+async def test_a_cut_watch_is_a_failed_connection(
+    simulator: ApiSimulator, client: RestClient
+) -> None:
+    async with aclosing(client.watch(CONFIG_MAPS, resource_version="100")) as events:
+        await anext(events)
+        simulator.drop_watches()
+        with pytest.raises(ConnectionFailed):
+            await anext(events)
+
+
+async def test_a_silent_watch_is_given_up(
+    client: RestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rest, "WATCH_SILENCE_SECONDS", 0.05)
+    async with aclosing(client.watch(CONFIG_MAPS, resource_version="100")) as events:
+        await anext(events)
+        with pytest.raises(ConnectionFailed, match="silent"):
+            await anext(events)
