@@ -107,6 +107,8 @@ RBAC = "rbac.authorization.k8s.io"
 AUTHENTICATION = "authentication.k8s.io"
 AUTHORIZATION = "authorization.k8s.io"
 COORDINATION = "coordination.k8s.io"
+CONFIG_OPENSHIFT = "config.openshift.io"
+OPERATOR_OPENSHIFT = "operator.openshift.io"
 _CREATE_ONLY = ("create",)
 
 NAMESPACES = Resource(
@@ -157,11 +159,28 @@ SELF_SUBJECT_ACCESS_REVIEWS = Resource(
     AUTHORIZATION, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False,
     verbs=_CREATE_ONLY, stored=False,
 )  # fmt: skip
+AUTHENTICATIONS = Resource(
+    CONFIG_OPENSHIFT, "v1", "authentications", "Authentication", namespaced=False,
+    subresources=(_status("Authentication"),),
+)  # fmt: skip
+CLUSTER_OPERATORS = Resource(
+    CONFIG_OPENSHIFT, "v1", "clusteroperators", "ClusterOperator", namespaced=False,
+    short_names=("co",), subresources=(_status("ClusterOperator"),),
+)  # fmt: skip
+INFRASTRUCTURES = Resource(
+    CONFIG_OPENSHIFT, "v1", "infrastructures", "Infrastructure", namespaced=False,
+    subresources=(_status("Infrastructure"),),
+)  # fmt: skip
+KUBE_API_SERVERS = Resource(
+    OPERATOR_OPENSHIFT, "v1", "kubeapiservers", "KubeAPIServer", namespaced=False,
+    categories=("coreoperators",), subresources=(_status("KubeAPIServer"),),
+)  # fmt: skip
 
 RESOURCES: tuple[Resource, ...] = (
     NAMESPACES, SERVICE_ACCOUNTS, SECRETS, CONFIG_MAPS, PODS, NODES, EVENTS, LEASES,
     ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS,
     TOKEN_REVIEWS, SELF_SUBJECT_REVIEWS, SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_ACCESS_REVIEWS,
+    AUTHENTICATIONS, CLUSTER_OPERATORS, INFRASTRUCTURES, KUBE_API_SERVERS,
 )  # fmt: skip
 
 _BY_PLURAL = {(one.group, one.version, one.plural): one for one in RESOURCES}

@@ -33,6 +33,9 @@ FIELDS_V1: Final = META + "FieldsV1"
 RAW_EXTENSION: Final = "k8s.io.apimachinery.pkg.runtime.RawExtension"
 QUANTITY: Final = "k8s.io.apimachinery.pkg.api.resource.Quantity"
 INT_OR_STRING: Final = "k8s.io.apimachinery.pkg.util.intstr.IntOrString"
+OPENSHIFT: Final = "com.github.openshift.api."
+"""Messages of custom resources: JSON only, and what a user sets to zero stays."""
+
 STRING_LISTS: Final = frozenset(
     {
         "k8s.io.api.authentication.v1.ExtraValue",
@@ -66,6 +69,8 @@ _PACKAGES: Final = {
     "meta.k8s.io/v1": META,
     "policy/v1": "k8s.io.api.policy.v1.",
     "rbac.authorization.k8s.io/v1": "k8s.io.api.rbac.v1.",
+    "config.openshift.io/v1": OPENSHIFT + "config.v1.",
+    "operator.openshift.io/v1": OPENSHIFT + "operator.v1.",
 }
 # The struct tags of this one carry no protobuf hint, so that the extracted facts miss it.
 _ALSO_INLINE: Final = frozenset({CORE + "EphemeralContainer.ephemeralContainerCommon"})
@@ -137,7 +142,7 @@ def _facts() -> _Facts:
 
 @cache
 def _messages() -> dict[str, Any]:
-    return dict(_read("protobuf-fields.json"))
+    return _read("protobuf-fields.json") | _read("openshift-fields.json")  # type: ignore[no-any-return]
 
 
 def message_for(api_version: str, kind: str) -> str | None:
@@ -177,7 +182,7 @@ def wire_fields(message: str) -> Mapping[int, Field]:
             inline=path in facts.inline,
             strategies=tuple(str(strategy).split(",")) if strategy else (),
             merge_key=str(key[0]) if key else "",
-            nullable=path in facts.nullable,
+            nullable=path in facts.nullable or message.startswith(OPENSHIFT),
             always=path in facts.never_omitted,
         )
     return found
