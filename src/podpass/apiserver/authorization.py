@@ -38,8 +38,6 @@ class Authorizer:
         self.policy = Policy()
         for resource in POLICY_RESOURCES:
             reader.subscribe(resource, self._follow(resource))
-            for obj in reader.cached_list(resource):
-                self.policy.put(resource, obj)
 
     def _follow(self, resource: Resource) -> ObjectCallback:
         def changed(_key: str, old: Object | None, new: Object | None) -> None:

@@ -77,8 +77,6 @@ class NodeGraph:
     def follow(self, reader: ObjectReader) -> None:
         """Take in all pods, and what happens to them from now on."""
         reader.subscribe(PODS, self._on_pod)
-        for pod in reader.cached_list(PODS):
-            self.put_pod(pod)
 
     def _on_pod(self, _key: str, old: Object | None, new: Object | None) -> None:
         if new is not None:
