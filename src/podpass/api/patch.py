@@ -62,7 +62,6 @@ def apply_json_patch(obj: Object, operations: Any) -> Object:
                 422,
                 "Invalid",
                 f"{_REJECTED}: operation {index} ({operation['op']}): {error}",
-                {"causes": [{"reason": "UnexpectedServerResponse", "message": str(error)}]},
             ) from error
     if not isinstance(document, dict):
         raise bad_request("error decoding patch: the result is no object")

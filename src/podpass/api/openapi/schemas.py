@@ -51,7 +51,7 @@ _NOT_REQUIRED: Final = frozenset(
 
 def schema_name(message: str) -> str:
     """Return the name of a message in documents, e.g. `io.k8s.api.core.v1.Pod`."""
-    return "io.k8s." + message.removeprefix("k8s.io.")
+    return f"io.k8s.{message.removeprefix('k8s.io.')}" if message.startswith("k8s.io.") else message
 
 
 def component_schemas(kinds: Iterable[tuple[str, str, str]]) -> Object:
