@@ -72,7 +72,7 @@ def parse_log_options(query: Mapping[str, str], now: datetime) -> LogOptions:
 def render_entry(line: bytes, options: LogOptions) -> bytes:
     """Return what a client sees of one CRI line; empty for what is not wanted or not an entry."""
     parts = line.rstrip(b"\n").split(b" ", 3)
-    if len(parts) < 3:  # noqa: PLR2004 - time, stream and tag
+    if len(parts) < 3 or parts[2][:1] not in {b"P", b"F"}:  # noqa: PLR2004 - time, stream, tag
         return b""
     text = parts[3] if len(parts) > 3 else b""  # noqa: PLR2004
     if options.since is not None:
