@@ -124,7 +124,7 @@ def _import_directory(path: Path, target: Path) -> dict[str, Any]:
         raise RuntimeFailure(f"{path} contains the catalog itself")
     digest = hashlib.sha256()
     size = 0
-    for directory, _, names in os.walk(path):
+    for directory, _, _ in os.walk(path):
         inside = root / os.path.relpath(directory, path)
         inside.mkdir(parents=True, exist_ok=True)
         entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
@@ -133,8 +133,9 @@ def _import_directory(path: Path, target: Path) -> dict[str, Any]:
             copy = inside / entry.name
             digest.update(f"{os.path.relpath(entry.path, path)}\0{status.st_mode}\0".encode())
             if stat.S_ISLNK(status.st_mode):
-                copy.symlink_to(os.readlink(entry.path))
-                digest.update(os.fsencode(os.readlink(entry.path)))
+                link = Path(entry.path).readlink()
+                copy.symlink_to(link)
+                digest.update(os.fsencode(link))
             elif stat.S_ISREG(status.st_mode):
                 shutil.copyfile(entry.path, copy, follow_symlinks=False)
                 with copy.open("rb") as file:
@@ -148,7 +149,6 @@ def _import_directory(path: Path, target: Path) -> dict[str, Any]:
                 os.chown(copy, status.st_uid, status.st_gid, follow_symlinks=False)
             if not stat.S_ISLNK(status.st_mode):
                 copy.chmod(_safe_mode(status.st_mode, directory=stat.S_ISDIR(status.st_mode)))
-        del names
     record = _record("rootfs", digest.hexdigest(), size)
     shell = next((s for s in ("/bin/sh", "/bin/bash") if os.path.lexists(root / s[1:])), "")
     return record | {"command": [shell] if shell else []}

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ from podpass.kubelet.builtin_images import builtin_image, builtin_image_names
 from podpass.kubelet.image import DEFAULT_PATH, Image
 from podpass.kubelet.image_reference import ImageReference, parse_reference
 from podpass.kubelet.runtime.interface import ImageNotFound, RuntimeFailure
+from podpass.kubelet.runtime.removal import remove_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class ImageCatalog:
             )
         return image
 
-    def list(self) -> list[CatalogEntry]:
+    def entries(self) -> list[CatalogEntry]:
         """Return all images, added ones first, each group by name.
 
         An image that cannot be read is left out.
@@ -93,7 +92,9 @@ class ImageCatalog:
             except RuntimeFailure:
                 continue
             reference = parse_reference(image.name)
-            entries.append(CatalogEntry(reference.familiar_name, reference.tag, image, False))
+            entries.append(
+                CatalogEntry(reference.familiar_name, reference.tag, image, built_in=False)
+            )
         entries.sort(key=lambda entry: (entry.name, entry.tag))
         for name in builtin_image_names():
             try:
@@ -101,7 +102,7 @@ class ImageCatalog:
             except RuntimeFailure:
                 continue
             if built_in is not None:
-                entries.append(CatalogEntry(name, "<any>", built_in, True))
+                entries.append(CatalogEntry(name, "<any>", built_in, built_in=True))
         return entries
 
     def add(self, name: str, path: Path) -> Image:
@@ -160,7 +161,7 @@ class ImageCatalog:
         if not reference.tag:
             same = [
                 entry.image
-                for entry in self.list()
+                for entry in self.entries()
                 if not entry.built_in
                 and entry.image.id == reference.digest
                 and entry.name == reference.familiar_name
@@ -177,21 +178,6 @@ class ImageCatalog:
             doomed = self._directory / f".{target.name}.{new_uid()}"
             target.rename(doomed)
             remove_tree(doomed)
-
-
-def remove_tree(directory: Path) -> None:
-    """Remove a directory, even with parts that its owner may not write."""
-
-    def make_writable(_: object, path: str, error: BaseException) -> None:
-        if isinstance(error, PermissionError):
-            for part in (Path(path).parent, Path(path)):
-                if part.is_dir() and not part.is_symlink():
-                    part.chmod(stat.S_IRWXU)
-            shutil.rmtree(path, ignore_errors=True)
-
-    if directory.exists():
-        shutil.rmtree(directory, onerror=lambda f, p, e: make_writable(f, p, e[1]))
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _load(path: Path) -> Image:
