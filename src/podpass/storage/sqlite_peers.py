@@ -21,6 +21,7 @@ from pathlib import Path
 
 _LOG = logging.getLogger("podpass.storage")
 _LONGEST_ADDRESS = 107  # bytes in sockaddr_un.sun_path, less the final zero
+_SUFFIX = ".sock"
 _DRAIN_BYTES = 16
 
 
@@ -33,7 +34,7 @@ class Peers:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._name = f"{secrets.token_hex(6)}.sock"
+        self._name = secrets.token_hex(6) + _SUFFIX
         self._descriptor = -1
         self._socket: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -64,7 +65,7 @@ class Peers:
         except OSError:
             return
         for name in names:
-            if name != self._name:
+            if name.endswith(_SUFFIX) and name != self._name:
                 self._send(own, name)
 
     def close(self) -> None:
