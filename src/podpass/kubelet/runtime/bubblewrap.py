@@ -20,19 +20,6 @@ from podpass.kubelet.runtime.interface import RuntimeFailure
 from podpass.kubelet.runtime.removal import remove_tree
 
 _SYS_ADMIN = 21
-_ADVICE = (
-    (
-        "/proc/sys/kernel/unprivileged_userns_clone",
-        "0",
-        "sysctl kernel.unprivileged_userns_clone=1",
-    ),
-    ("/proc/sys/user/max_user_namespaces", "0", "sysctl user.max_user_namespaces=15000"),
-    (
-        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-        "1",
-        "sysctl kernel.apparmor_restrict_unprivileged_userns=0",
-    ),
-)
 
 
 class Overlay(enum.Enum):
@@ -72,64 +59,30 @@ def is_rootful() -> bool:
     return False
 
 
-def check_sandbox_support() -> None:
-    """Make sure that containers can run here, by running a tiny one.
-
-    Raises:
-        RuntimeFailure: They cannot; says why and what to do.
-    """
-    if not hasattr(os, "pidfd_open"):
-        raise RuntimeFailure("containers need Linux 5.8 or newer")
-    directory = Path(tempfile.mkdtemp(prefix="podpass-"))
-    try:
-        problem = _try(directory, Overlay.IN_MEMORY)
-    finally:
-        remove_tree(directory)
-    if problem is None:
-        return
-    hints = []
-    for file, bad, command in _ADVICE:
-        try:
-            value = Path(file).read_text().strip()
-        except OSError:
-            continue
-        if value == bad:
-            hints.append(command)
-    if hints and not is_rootful():
-        raise RuntimeFailure(
-            f"this machine does not let ordinary users make containers ({problem}); "
-            f"as root, run: {'; '.join(hints)}; or run podpass as root"
-        )
-    if "overlay" in problem:
-        raise RuntimeFailure(
-            f"the kernel has no overlay file system for this user ({problem}); "
-            "load it (modprobe overlay), use Linux 5.11 or newer, or run podpass as root"
-        )
-    raise RuntimeFailure(
-        f"containers cannot run here ({problem}); inside another container it must be privileged "
-        "or allow user namespaces and mounts"
-    )
-
-
 def probe_overlay(directory: Path) -> Overlay:
     """Tell where container layers below `directory` can be kept.
 
     Raises:
-        RuntimeFailure: Nowhere; `check_sandbox_support` says more.
+        RuntimeFailure: Nowhere; says why.
     """
     probe = Path(tempfile.mkdtemp(prefix=".overlay-", dir=directory))
     try:
         for overlay in Overlay:
-            if _try(probe, overlay) is None:
+            problem = try_container(probe, overlay)
+            if problem is None:
                 return overlay
     finally:
         remove_tree(probe)
-    check_sandbox_support()
-    raise RuntimeFailure(f"no overlay file system is possible below {directory}")
+    raise RuntimeFailure(f"no overlay file system is possible below {directory}: {problem}")
 
 
-def _try(directory: Path, overlay: Overlay) -> str | None:
-    """Run an empty container; return bubblewrap's complaint, or None."""
+def try_container(directory: Path, overlay: Overlay) -> str | None:
+    """Run a container that does nothing; return bubblewrap's complaint, or None.
+
+    Args:
+        directory: Where it may put its files; they stay.
+        overlay: Where its layer is kept.
+    """
     lower, upper, work = (directory / name for name in ("lower", "upper", "work"))
     for part in (lower, upper, work):
         part.mkdir(exist_ok=True)
