@@ -4,7 +4,7 @@
 2. On update: what belongs to the system stays as it was, whatever the client sent.
 3. The main resource never changes `status`, the `status` subresource nothing but it, `finalize`
    of a namespace nothing but `spec.finalizers`.
-4. `generation` of a pod grows by one whenever its `spec` changes.
+4. `generation` of a pod, and of OpenShift's kinds, grows by one whenever its `spec` changes.
 
 Source: apiserver `registry/rest/create.go`, `update.go`; Kubernetes `pkg/registry/*/strategy.go`.
 """
@@ -24,6 +24,12 @@ MAX_GENERATED_BASE: Final = 58
 """How much of `generateName` is kept, so that name and suffix fit into 63 bytes."""
 
 NAMESPACE_FINALIZER: Final = "kubernetes"
+
+_CUSTOM: Final = (
+    resources.AUTHENTICATIONS, resources.CLUSTER_OPERATORS,
+    resources.INFRASTRUCTURES, resources.KUBE_API_SERVERS,
+)  # fmt: skip
+_COUNTED: Final = (resources.PODS, *_CUSTOM)
 
 _SYSTEM_FIELDS: Final = (
     "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
@@ -56,14 +62,17 @@ def prepare_for_create(
         metadata.pop(key, None)
     metadata["uid"] = uid
     metadata["creationTimestamp"] = format_time(now)
-    if resource == resources.PODS:
+    if resource in _COUNTED:
         metadata["generation"] = 1
+    if resource == resources.PODS:
         obj["status"] = {"phase": "Pending", "qosClass": qos_class(obj)}
     elif resource == resources.NAMESPACES:
         finalizers = obj.setdefault("spec", {}).setdefault("finalizers", [])
         if NAMESPACE_FINALIZER not in finalizers:
             finalizers.append(NAMESPACE_FINALIZER)
         obj["status"] = {"phase": "Active"}
+    elif resource in _CUSTOM:
+        obj.pop("status", None)
 
 
 def check_namespace(resource: Resource, obj: Object, namespace: str) -> None:
@@ -103,7 +112,7 @@ def prepare_for_update(resource: Resource, new: Object, old: Object, subresource
         _keep(new, old, "status")
     if resource == resources.NAMESPACES and subresource != "finalize":
         _keep(new, old, "spec")
-    if resource == resources.PODS and new.get("spec") != old.get("spec"):
+    if resource in _COUNTED and new.get("spec") != old.get("spec"):
         new["metadata"]["generation"] = int(old["metadata"].get("generation") or 0) + 1
 
 

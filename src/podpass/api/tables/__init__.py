@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
 from podpass.api.resources import Object, Resource
+from podpass.api.tables import openshift
 from podpass.api.tables.columns import Printer
 from podpass.api.tables.kinds import PLAIN, PRINTERS
 from podpass.api.tables.pods import PODS, pod_status
@@ -79,7 +80,9 @@ def partial_object_metadata_list(
 
 
 def _printer(resource: Resource) -> Printer:
-    return PODS if resource.kind == "Pod" else PRINTERS.get(resource.kind, PLAIN)
+    if resource.kind == "Pod":
+        return PODS
+    return PRINTERS.get(resource.kind) or openshift.PRINTERS.get(resource.kind, PLAIN)
 
 
 def _row(printer: Printer, obj: Object, now: datetime, include_object: IncludeObject) -> Object:

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from podpass.api.field_errors import FieldError
 from podpass.api.resources import Object, Resource
-from podpass.api.validation import cluster, data, rbac
+from podpass.api.validation import cluster, data, openshift, rbac
 from podpass.api.validation.metadata import metadata_errors, metadata_update_errors
 from podpass.api.validation.pods import pod_errors, pod_update_errors
 from podpass.api.validation.token_expiration import MINIMUM_SECONDS
@@ -21,10 +21,12 @@ _Rules: TypeAlias = Callable[[Object], list[FieldError]]
 _UpdateRules: TypeAlias = Callable[[Object, Object], list[FieldError]]
 
 _RULES: Final[Mapping[str, _Rules]] = {
+    "Authentication": openshift.authentication_errors,
     "ClusterRole": rbac.cluster_role_errors,
     "ClusterRoleBinding": rbac.cluster_role_binding_errors,
     "ConfigMap": data.config_map_errors,
     "Event": cluster.event_errors,
+    "KubeAPIServer": openshift.kube_api_server_errors,
     "Lease": cluster.lease_errors,
     "Namespace": cluster.namespace_errors,
     "Node": cluster.node_errors,
@@ -83,10 +85,12 @@ def validate_update(
         resource: Kind of both.
         new: What is to be stored, as `strategy.prepare_for_update` left it.
         old: What is stored.
-        subresource: `status` and the like; then only metadata is checked.
+        subresource: `status` and the like; then little more than metadata is checked.
         minimum_token_expiration_seconds: The shortest life of a projected token.
     """
     errors = metadata_errors(resource, new) + metadata_update_errors(new, old)
+    if subresource == "status" and resource.kind == "KubeAPIServer":
+        return errors + openshift.kube_api_server_status_errors(new, old)
     if subresource:
         return errors
     if resource.kind == "Pod":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from podpass.apiserver.admission.chain import AdmissionChain
+from podpass.apiserver.admission.cluster_configuration import DenyDeleteClusterConfiguration
 from podpass.apiserver.admission.escalation import EscalationCheck
 from podpass.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from podpass.apiserver.admission.node_restriction import NodeRestriction
@@ -22,5 +23,6 @@ def build_admission_chain(
             ServiceAccountAdmission(objects, clock),
             NodeRestriction(objects, authorizer),
             EscalationCheck(authorizer),
+            DenyDeleteClusterConfiguration(),
         )
     )
