@@ -1,0 +1,283 @@
+"""Puts the parts of an API server together, and runs them.
+
+1. Own address first (probes see the start), then the store's caches and the bootstrap policy, then
+   the addresses that are shared with other servers.
+2. Stop: not ready, wait, take no more connections, end watches, let requests finish.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from contextlib import suppress
+from functools import partial
+
+from podpass.api import resources
+from podpass.apiserver.access_review import AccessReviews
+from podpass.apiserver.admission.chain import AdmissionChain
+from podpass.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from podpass.apiserver.admission.node_restriction import NodeRestriction
+from podpass.apiserver.admission.service_account import ServiceAccountAdmission
+from podpass.apiserver.authentication import Authenticator
+from podpass.apiserver.authorization import Authorizer
+from podpass.apiserver.bootstrap_policy import ensure_bootstrap_policy
+from podpass.apiserver.delete_handlers import DeleteHandlers
+from podpass.apiserver.fresh_reads import FreshReads
+from podpass.apiserver.health import Check, HealthChecks, NotHealthy, ping
+from podpass.apiserver.kubelet_client import KubeletClient
+from podpass.apiserver.listeners import Listeners, bind, tls_context
+from podpass.apiserver.live_objects import LiveObjects
+from podpass.apiserver.metrics import Metrics
+from podpass.apiserver.non_resource import NonResourceHandlers
+from podpass.apiserver.pod_connect import PodConnect
+from podpass.apiserver.read_handlers import ReadHandlers
+from podpass.apiserver.request_flow import RequestFlow
+from podpass.apiserver.routes import Handlers, Routes
+from podpass.apiserver.server import HttpServer
+from podpass.apiserver.settings import ApiServerSettings
+from podpass.apiserver.signing_keys import Signer, read_key_set, read_signing_key
+from podpass.apiserver.special_handlers import SpecialHandlers
+from podpass.apiserver.token_request import TokenRequests
+from podpass.apiserver.token_review import SelfSubjectReviews, TokenReviews
+from podpass.apiserver.watch_stream import WatchStream
+from podpass.apiserver.well_known import render_documents
+from podpass.apiserver.write_handlers import WriteHandlers
+from podpass.base.clock import Clock
+from podpass.jose.key_set import KeySet
+from podpass.serviceaccount.issuance import IssuancePolicy
+from podpass.storage.cached_objects import CachedObjects
+from podpass.storage.interface import Store
+from podpass.storage.objects import ObjectStore
+
+STOP_GRACE_SECONDS = 5.0
+"""How long running requests may go on after the last connection was taken."""
+
+_log = logging.getLogger("apiserver")
+
+
+class ApiServer:
+    """A whole API server over a store.
+
+    Attributes:
+        flow: Answers requests; what tests without sockets call.
+        failed: Set to the error of a background task that must not end.
+    """
+
+    def __init__(self, settings: ApiServerSettings, store: Store, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._stopping = asyncio.Event()
+        self._ready = False
+        self._policy_done = False
+        self._objects = ObjectStore(store)
+        self._cached = CachedObjects(self._objects, clock=clock)
+        self._signer = Signer(read_signing_key(settings.service_account_signing_key_file))
+        self._keys = read_key_set(
+            settings.service_account_key_files or (settings.service_account_signing_key_file,)
+        )
+        self._kubelets = KubeletClient(settings, self._cached)
+        self._http: HttpServer | None = None
+        self._feeding: asyncio.Task[None] | None = None
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.flow = self._build_flow(self._keys)
+
+    async def start(self, listeners: Listeners) -> None:
+        """Serve; returns when the server is ready (rule 1).
+
+        Raises:
+            StatusError: The store does not answer.
+        """
+        self._http = HttpServer(self.flow.handle, tls_context(self._settings))
+        for bound in listeners.own:
+            await self._http.listen(bound)
+        self._feeding = asyncio.create_task(self._cached.run(), name="watch caches")
+        self._feeding.add_done_callback(self._feeding_ended)
+        await self._first_of(self._prepare())
+        self._ready = True
+        for bound in listeners.shared:
+            await self._http.listen(bound)
+        # What lives now lives as long as the process: no collection needs to look at it again.
+        gc.collect()
+        gc.freeze()
+        _log.info("serving on %s", ", ".join(self._addresses()))
+
+    async def stop(self) -> None:
+        """Stop gracefully (rule 2); safe to call more than once."""
+        self._ready = False
+        if self._stopping.is_set():
+            return
+        delay = self._settings.shutdown_delay_duration.total_seconds()
+        if delay:
+            await self._clock.sleep(delay)
+        self._stopping.set()
+        if self._http is not None:
+            await self._http.stop(STOP_GRACE_SECONDS)
+        await self._kubelets.close()
+        if self._feeding is not None:
+            self._feeding.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._feeding
+        self._signer.close()
+
+    async def _prepare(self) -> None:
+        await ensure_bootstrap_policy(self._objects, self._clock)
+        self._policy_done = True
+        await self._cached.wait_ready()
+        newest = await self._objects.current_revision()
+        for cache in self._cached.caches.values():
+            await cache.wait_for(newest, STOP_GRACE_SECONDS)
+
+    async def _first_of(self, preparing: object) -> None:
+        """Run the preparation unless a background task ends before."""
+        assert asyncio.iscoroutine(preparing)  # noqa: S101 - the only caller
+        task: asyncio.Task[None] = asyncio.create_task(preparing)
+        await asyncio.wait({task, self.failed}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            await self.failed
+        await task
+
+    def _feeding_ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or self._stopping.is_set() or self.failed.done():
+            return
+        error = task.exception() or RuntimeError("the watch of the store ended")
+        self.failed.set_exception(error)
+
+    def _addresses(self) -> list[str]:
+        port = self._settings.secure_port
+        shown = [f"https://{address}:{port}" for address in self._settings.bind_addresses]
+        if self._settings.unix_socket is not None:
+            shown.append(str(self._settings.unix_socket))
+        return shown
+
+    def _build_flow(self, keys: KeySet) -> RequestFlow:
+        settings, clock, cached = self._settings, self._clock, self._cached
+        minimum = int(settings.service_account_min_token_expiration.total_seconds())
+        maximum = settings.service_account_max_token_expiration
+        live = LiveObjects(cached)
+        authenticator = Authenticator(
+            keys=keys,
+            issuers=settings.service_account_issuers,
+            api_audiences=settings.audiences,
+            reader=cached,
+            clock=clock,
+            anonymous=settings.anonymous_auth,
+        )
+        authorizer = Authorizer(cached)
+        admission = AdmissionChain(
+            [
+                NamespaceLifecycle(live),
+                ServiceAccountAdmission(live, clock),
+                NodeRestriction(live, authorizer),
+            ]
+        )
+        policy = IssuancePolicy(
+            issuer=settings.service_account_issuers[0],
+            api_audiences=settings.audiences,
+            minimum_seconds=minimum,
+            maximum_seconds=int(maximum.total_seconds()) if maximum else 0,
+            extend=settings.service_account_extend_token_expiration,
+        )
+        metrics = Metrics()
+        fresh = FreshReads(self._objects)
+        reads = ReadHandlers(self._objects, cached, fresh, clock)
+        writes = WriteHandlers(
+            self._objects, admission, reads, clock, minimum_token_expiration_seconds=minimum
+        )
+        access = AccessReviews(authorizer)
+        special = SpecialHandlers(
+            objects=self._objects,
+            admission=admission,
+            writes=writes,
+            tokens=TokenRequests(policy, self._signer, live, clock),
+            reviews={
+                resources.TOKEN_REVIEWS: TokenReviews(authenticator).create,
+                resources.SELF_SUBJECT_REVIEWS: SelfSubjectReviews(clock).create,
+                resources.SUBJECT_ACCESS_REVIEWS: access.create,
+                resources.SELF_SUBJECT_ACCESS_REVIEWS: access.create_self,
+            },
+            clock=clock,
+        )
+        handlers = Handlers(
+            reads=reads,
+            watches=WatchStream(cached, fresh, clock, metrics, self._stopping),
+            writes=writes,
+            deletes=DeleteHandlers(self._objects, admission, reads, clock),
+            special=special,
+            pods=PodConnect(cached, self._kubelets),
+        )
+        documents = render_documents(
+            issuer=settings.service_account_issuers[0],
+            jwks_uri=settings.service_account_jwks_uri,
+            external_address=settings.external_address,
+            keys=keys,
+        )
+        return RequestFlow(
+            authenticator=authenticator,
+            authorizer=authorizer,
+            routes=Routes(handlers),
+            non_resource=NonResourceHandlers(
+                health=self._health(),
+                counters=metrics,
+                documents=documents,
+                external_address=settings.external_address,
+            ),
+            metrics=metrics,
+            clock=clock,
+            is_ready=lambda: self._ready,
+        )
+
+    def _health(self) -> HealthChecks:
+        live: dict[str, Check] = {"ping": ping}
+        ready: dict[str, Check] = {
+            "ping": ping,
+            "storage": self._check_storage,
+            "informer-sync": partial(_check, lambda: self._cached.ready, "caches are not filled"),
+            "poststarthook/rbac/bootstrap-roles": partial(
+                _check, lambda: self._policy_done, "bootstrap policy is not written"
+            ),
+            "start": partial(_check, lambda: self._ready, "not started, or stopping"),
+        }
+        return HealthChecks({"livez": live, "readyz": ready, "healthz": ready})
+
+    async def _check_storage(self) -> None:
+        from podpass.api.errors import StatusError  # noqa: PLC0415
+
+        try:
+            await self._objects.current_revision()
+        except StatusError as error:
+            raise NotHealthy(error.message) from error
+
+
+async def _check(holds: object, why: str) -> None:
+    assert callable(holds)  # noqa: S101 - the callers are above
+    if not holds():
+        raise NotHealthy(why)
+
+
+def build_app(settings: ApiServerSettings, store: Store, clock: Clock) -> ApiServer:
+    """Return an API server over `store`, not started; needs a running event loop.
+
+    Raises:
+        UnusableKey: A service account key cannot be read.
+    """
+    return ApiServer(settings, store, clock)
+
+
+async def serve(settings: ApiServerSettings, store: Store, clock: Clock) -> ApiServer:
+    """Bind, build and start an API server.
+
+    Raises:
+        ListenError: An address or a certificate cannot be used.
+        UnusableKey: A service account key cannot be read.
+        StatusError: The store does not answer.
+    """
+    listeners = bind(settings)
+    try:
+        server = build_app(settings, store, clock)
+        await server.start(listeners)
+    except BaseException:
+        listeners.close()
+        raise
+    return server

@@ -1,0 +1,232 @@
+"""Subresources of a pod that its kubelet answers: log and exec.
+
+1. Pod, container and node are looked up first: 404 and 400 as Kubernetes words them.
+2. Logs are streamed as they come. exec is a websocket, passed on message by message
+   with the subprotocol that the kubelet chose.
+3. SPDY is not served. kubectl tries websockets first and repeats a failed try with SPDY, so a
+   refusal of the kubelet travels inside the websocket, on the error channel.
+Source: `registry/core/pod/strategy.go` (ResourceLocation), KEP-4006.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from urllib.parse import parse_qsl
+
+import aiohttp
+import orjson
+from aiohttp import web
+from yarl import URL
+
+from podpass.api import errors, field_errors
+from podpass.api.meta import annotations_of, name_of, namespace_of
+from podpass.api.resources import PODS, Object
+from podpass.apiserver.kubelet_client import KubeletClient, no_answer
+from podpass.apiserver.object_reader import ObjectReader
+from podpass.apiserver.request_context import RequestContext
+from podpass.apiserver.request_info import is_true
+from podpass.apiserver.stream_protocols import BEARER_PROTOCOL_PREFIX, offered_protocols
+
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+_ERROR_CHANNEL = b"\x03"
+_LOG_PARAMETERS = (
+    "follow", "tailLines", "sinceSeconds", "sinceTime", "timestamps", "previous", "limitBytes",
+)  # fmt: skip
+_STREAMS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
+_SPDY = (
+    "exec is served over websockets only, SPDY is not supported: "
+    "use a kubectl of release 1.31 or newer, or unset KUBECTL_REMOTE_COMMAND_WEBSOCKETS"
+)
+
+
+def _containers(pod: Object) -> list[str]:
+    spec = pod["spec"]
+    groups = ("containers", "initContainers", "ephemeralContainers")
+    return [one["name"] for group in groups for one in spec.get(group) or ()]
+
+
+def choose_container(pod: Object, wanted: str) -> str:
+    """Return the container that a request is about.
+
+    Args:
+        pod: The pod.
+        wanted: Name from the request; empty for the only, or the annotated, container.
+
+    Raises:
+        StatusError: 400, there is no such container or more than one could be meant.
+    """
+    names = _containers(pod)
+    if wanted:
+        if wanted not in names:
+            raise errors.bad_request(f"container {wanted} is not valid for pod {name_of(pod)}")
+        return wanted
+    main = [one["name"] for one in pod["spec"]["containers"]]
+    annotated = annotations_of(pod).get(DEFAULT_CONTAINER, "")
+    if annotated in main:
+        return annotated
+    if len(main) == 1:
+        return str(main[0])
+    raise errors.bad_request(
+        f"a container name must be specified for pod {name_of(pod)}, "
+        f"choose one of: [{' '.join(main)}]"
+    )
+
+
+def log_query(query: dict[str, str]) -> list[tuple[str, str]]:
+    """Return the kubelet's query for `PodLogOptions`.
+
+    Raises:
+        StatusError: 422, a number or a combination is not allowed.
+    """
+    problems: list[field_errors.FieldError] = []
+    for name, least in (("tailLines", 0), ("sinceSeconds", 1), ("limitBytes", 1)):
+        text = query.get(name, "")
+        if text and not (text.lstrip("-").isdigit() and text.isascii()):
+            raise errors.bad_request(f'invalid {name}: "{text}" is not an integer')
+        if text and int(text) < least:
+            what = "greater than or equal to 0" if least == 0 else "greater than 0"
+            problems.append(field_errors.invalid(name, int(text), f"must be {what}"))
+    if query.get("sinceSeconds") and query.get("sinceTime"):
+        problems.append(
+            field_errors.forbidden("", "at most one of `sinceTime` or `sinceSeconds` may be set")
+        )
+    if problems:
+        raise errors.invalid("PodLogOptions", "", problems)
+    return [(name, query[name]) for name in _LOG_PARAMETERS if query.get(name)]
+
+
+def connect_query(raw_query: str) -> list[tuple[str, str]]:
+    """Return the kubelet's query for `PodExecOptions`."""
+    pairs = parse_qsl(raw_query, keep_blank_values=True)
+    out = [pair for pair in pairs if pair[0] == "command"]
+    out += [(_STREAMS[key], "1") for key, value in pairs if key in _STREAMS and is_true(value)]
+    return out
+
+
+class PodConnect:
+    """Serves what the kubelet of a pod's node knows."""
+
+    def __init__(self, reader: ObjectReader, kubelets: KubeletClient) -> None:
+        self._reader = reader
+        self._kubelets = kubelets
+
+    async def log(self, context: RequestContext) -> web.StreamResponse:
+        """GET `pods/NAME/log`.
+
+        Raises:
+            StatusError: Of the lookup (rule 1) or the kubelet.
+        """
+        pod = await self._pod(context)
+        container = choose_container(pod, context.query.get("container", ""))
+        query = log_query(context.query)
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/plain", "Cache-Control": "no-cache, private"}
+        )
+        context.stream = response
+        node = pod["spec"].get("nodeName")
+        if not node:
+            await response.prepare(context.http)
+            await response.write_eof()
+            return response
+        url = await self._url(pod, str(node), "containerLogs", container, query)
+        async with self._kubelets.stream(url) as upstream:
+            await response.prepare(context.http)
+            async for chunk in upstream.content.iter_any():
+                await response.write(chunk)
+        await response.write_eof()
+        return response
+
+    async def exec(self, context: RequestContext) -> web.StreamResponse:
+        """Exec.
+
+        Raises:
+            StatusError: Of the lookup (rule 1), 400 for anything but a websocket.
+        """
+        pod = await self._pod(context)
+        node = pod["spec"].get("nodeName")
+        if not node:
+            raise errors.bad_request(f"pod {name_of(pod)} does not have a host assigned")
+        container = choose_container(pod, context.query.get("container", ""))
+        query = connect_query(context.raw_query)
+        if not any(key == "command" for key, _ in query):
+            raise errors.bad_request("you must specify at least 1 command for the container")
+        upgrade = context.http.headers.get("Upgrade", "").lower()
+        if upgrade.startswith("spdy"):
+            raise errors.bad_request(_SPDY)
+        if upgrade != "websocket":
+            raise errors.bad_request("Upgrade request required")
+        url = await self._url(pod, str(node), "exec", container, query)
+        protocols = [
+            one for one in offered_protocols(context.http)
+            if not one.startswith(BEARER_PROTOCOL_PREFIX)
+        ]  # fmt: skip
+        return await self._proxy(context.http, url, protocols)
+
+    async def _pod(self, context: RequestContext) -> Object:
+        return await self._reader.live(PODS, context.info.namespace, context.info.name)
+
+    async def _url(
+        self, pod: Object, node: str, head: str, container: str, query: Sequence[tuple[str, str]]
+    ) -> URL:
+        path = f"/{head}/{namespace_of(pod)}/{name_of(pod)}/{container}"
+        return await self._kubelets.url(node, path, query)
+
+    async def _proxy(
+        self, request: web.BaseRequest, url: URL, protocols: Sequence[str]
+    ) -> web.StreamResponse:
+        try:
+            async with self._kubelets.websocket(url, protocols) as upstream:
+                chosen = (upstream.protocol,) if upstream.protocol else ()
+                client = web.WebSocketResponse(protocols=chosen, max_msg_size=0, compress=False)
+                await client.prepare(request)
+                await _relay(client, upstream)
+                return client
+        except aiohttp.WSServerHandshakeError as error:
+            text = f"the kubelet refused the connection: {error.message}"
+            refusal = errors.StatusError(error.status, "InternalError", text)
+        except aiohttp.ClientError as error:
+            refusal = no_answer(url, error)
+        if not any(one.endswith(".channel.k8s.io") for one in protocols):
+            raise refusal
+        return await _refuse(request, protocols, refusal)
+
+
+async def _refuse(
+    request: web.BaseRequest, protocols: Sequence[str], refusal: errors.StatusError
+) -> web.StreamResponse:
+    client = web.WebSocketResponse(protocols=protocols)
+    await client.prepare(request)
+    await client.send_bytes(_ERROR_CHANNEL + orjson.dumps(refusal.to_status()))
+    await client.close()
+    return client
+
+
+async def _relay(client: web.WebSocketResponse, upstream: aiohttp.ClientWebSocketResponse) -> None:
+    """Pass messages both ways until one side closes; the close travels too."""
+    tasks = {
+        asyncio.create_task(_pump(client, upstream)),
+        asyncio.create_task(_pump(upstream, client)),
+    }
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await upstream.close()
+        await client.close(code=upstream.close_code or aiohttp.WSCloseCode.OK)
+
+
+async def _pump(
+    source: web.WebSocketResponse | aiohttp.ClientWebSocketResponse,
+    target: web.WebSocketResponse | aiohttp.ClientWebSocketResponse,
+) -> None:
+    try:
+        async for message in source:
+            if message.type is aiohttp.WSMsgType.BINARY:
+                await target.send_bytes(message.data)
+            elif message.type is aiohttp.WSMsgType.TEXT:
+                await target.send_str(message.data)
+    except ConnectionError:
+        return

@@ -1,0 +1,134 @@
+"""One request on its way: what it is about, who sent it, and its query parameters.
+
+Bad parameters are 400, as the decoders of `metav1.*Options` have it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from podpass.api import errors
+from podpass.api.codec import FieldValidation
+from podpass.api.meta import UserInfo
+from podpass.apiserver.representation import Representation
+from podpass.apiserver.request_info import RequestInfo, is_true
+
+MAX_BODY_BYTES = 3 * 1024 * 1024
+"""Largest request body, as kube-apiserver has it."""
+
+_FIELD_VALIDATIONS: dict[str, FieldValidation] = {
+    "Strict": "Strict",
+    "Warn": "Warn",
+    "Ignore": "Ignore",
+}
+ANONYMOUS = UserInfo("system:anonymous", groups=("system:unauthenticated",))
+
+
+def first_values(query: str) -> dict[str, str]:
+    """Return the first value of each query parameter."""
+    values: dict[str, str] = {}
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        values.setdefault(key, value)
+    return values
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """A request as the handlers see it.
+
+    Attributes:
+        http: The request itself, for headers, body and upgrade.
+        info: What it is about.
+        query: First value of each query parameter.
+        raw_query: The query as sent.
+        user: Who sent it; anonymous until authentication is done.
+        representation: What the client accepts.
+        warnings: Texts for `Warning` headers.
+        audit_annotations: Facts for the audit log.
+        stream: The response of a handler that streams; once it is prepared no error can follow.
+    """
+
+    http: web.BaseRequest
+    info: RequestInfo
+    query: dict[str, str]
+    raw_query: str
+    user: UserInfo = ANONYMOUS
+    representation: Representation = field(default_factory=Representation)
+    warnings: list[str] = field(default_factory=list)
+    audit_annotations: dict[str, str] = field(default_factory=dict)
+    stream: web.StreamResponse | None = None
+
+    @property
+    def pretty(self) -> bool:
+        """Whether the client asked for indented JSON."""
+        return "pretty" in self.query and self.query["pretty"] not in {"false", "0"}
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether nothing may be written.
+
+        Raises:
+            StatusError: 400, the value is not `All`.
+        """
+        value = self.query.get("dryRun", "")
+        if value not in {"", "All"}:
+            raise errors.bad_request(
+                f'invalid dry run option: dryRun: Unsupported value: "{value}": '
+                'supported values: "All"'
+            )
+        return value == "All"
+
+    @property
+    def field_validation(self) -> FieldValidation:
+        """What happens to unknown fields; `Warn` unless the client says otherwise.
+
+        Raises:
+            StatusError: 400, the value is none of the three.
+        """
+        value = self.query.get("fieldValidation") or "Warn"
+        known = _FIELD_VALIDATIONS.get(value)
+        if known is not None:
+            return known
+        raise errors.bad_request(
+            f'fieldValidation: Unsupported value: "{value}": '
+            'supported values: "Ignore", "Strict", "Warn"'
+        )
+
+    def flag(self, name: str) -> bool:
+        """Return a boolean parameter; absent is false."""
+        return is_true(self.query.get(name))
+
+    def number(self, name: str) -> int | None:
+        """Return a non-negative integer parameter, or None if it is absent.
+
+        Raises:
+            StatusError: 400, it is something else.
+        """
+        text = self.query.get(name, "")
+        if not text:
+            return None
+        if not text.isascii() or not text.isdigit():
+            raise errors.bad_request(f'invalid {name}: "{text}" is not a non-negative integer')
+        return int(text)
+
+    async def body(self) -> bytes:
+        """Read the request body.
+
+        Raises:
+            StatusError: 413, it is larger than MAX_BODY_BYTES.
+        """
+        if (self.http.content_length or 0) > MAX_BODY_BYTES:
+            raise _body_too_large()
+        received = bytearray()
+        async for chunk in self.http.content.iter_any():
+            received += chunk
+            if len(received) > MAX_BODY_BYTES:
+                raise _body_too_large()
+        return bytes(received)
+
+
+def _body_too_large() -> errors.StatusError:
+    return errors.too_large(f"limit is {MAX_BODY_BYTES}: the request body is too large")

@@ -1,0 +1,161 @@
+"""The way of every request: what is it, who sends it, may they, then its handler.
+
+1. Health checks need no credential: a probe must see a server that cannot authenticate yet.
+2. Authentication comes before everything else, authorization before "there is no such thing".
+3. Whatever goes wrong is answered as a `Status`; what we did not expect is 500 and in the log.
+4. A response that has begun cannot turn into an error: its connection is cut.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Callable
+from typing import Protocol
+
+from aiohttp import web
+
+from podpass.api import errors
+from podpass.api.errors import StatusError
+from podpass.api.resources import find_resource
+from podpass.apiserver.authentication import Authenticator
+from podpass.apiserver.authorization import Attributes, Authorizer, forbidden_error
+from podpass.apiserver.health import ENDPOINTS
+from podpass.apiserver.metrics import Metrics
+from podpass.apiserver.non_resource import NonResourceHandlers
+from podpass.apiserver.representation import negotiate
+from podpass.apiserver.request_context import RequestContext, first_values
+from podpass.apiserver.request_info import RequestInfo, parse_request
+from podpass.apiserver.responses import status_response
+from podpass.apiserver.routes import Routes
+from podpass.apiserver.stream_protocols import bearer_from_protocols
+from podpass.base.clock import Clock
+
+_log = logging.getLogger("apiserver")
+
+
+class _Transport(Protocol):
+    def get_extra_info(self, name: str) -> object: ...
+
+
+def client_certificate(request: web.BaseRequest) -> bytes | None:
+    """Return the certificate (DER) that the client proved to own in the TLS handshake."""
+    transport: _Transport | None = request.transport
+    if transport is None:
+        return None
+    tls = transport.get_extra_info("ssl_object")
+    if isinstance(tls, (ssl.SSLObject, ssl.SSLSocket)):
+        return tls.getpeercert(binary_form=True)
+    return None
+
+
+class RequestFlow:
+    """Answers every request of the server."""
+
+    def __init__(
+        self,
+        *,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        routes: Routes,
+        non_resource: NonResourceHandlers,
+        metrics: Metrics,
+        clock: Clock,
+        is_ready: Callable[[], bool],
+    ) -> None:
+        self._authenticator = authenticator
+        self._authorizer = authorizer
+        self._routes = routes
+        self._non_resource = non_resource
+        self._metrics = metrics
+        self._clock = clock
+        self._is_ready = is_ready
+
+    async def handle(self, http: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; raises nothing but cancellation."""
+        started = self._clock.monotonic()
+        raw_path, _, raw_query = http.raw_path.partition("?")
+        query = first_values(raw_query) if raw_query else {}
+        info = parse_request(http.method, raw_path, query)
+        context = RequestContext(http=http, info=info, query=query, raw_query=raw_query)
+        try:
+            response = await self._answer(context)
+        except StatusError as error:
+            response = self._refuse(context, error)
+        except Exception as error:  # noqa: BLE001 - the request boundary
+            if isinstance(error, ConnectionError):
+                _log.debug("%s %s: the client is gone", http.method, info.path)
+            else:
+                _log.exception("%s %s failed", http.method, info.path)
+            response = self._refuse(context, errors.internal("the server log says more"))
+        seconds = self._clock.monotonic() - started
+        self._metrics.observe(_countable(info), response.status, seconds)
+        return response
+
+    async def _answer(self, context: RequestContext) -> web.StreamResponse:
+        info = context.info
+        if not info.is_resource and info.path.strip("/").split("/", 1)[0] in ENDPOINTS:
+            return await self._non_resource.respond(context)  # 1.
+        if not self._is_ready():
+            raise errors.service_unavailable("the API server is starting, try again")
+        await self._authenticate(context)
+        self._authorize(context, info.verb)
+        if not info.is_resource:
+            return await self._non_resource.respond(context)
+        handler, resource = self._routes.find(info)
+        if info.subresource == "exec" and info.verb == "get":
+            # A websocket starts with GET; who may only read must not run commands by it.
+            self._authorize(context, "create")
+        if info.subresource not in {"exec", "log"}:
+            context.representation = negotiate(context.http.headers.get("Accept", ""))
+        return await handler(context, resource)
+
+    async def _authenticate(self, context: RequestContext) -> None:
+        http = context.http
+        authorization = http.headers.get("Authorization") or bearer_from_protocols(http)
+        known = await self._authenticator.authenticate(authorization, client_certificate(http))
+        context.user = known.user
+        context.warnings.extend(known.warnings)
+        context.audit_annotations.update(known.audit_annotations)
+
+    def _authorize(self, context: RequestContext, verb: str) -> None:
+        info = context.info
+        if info.is_resource:
+            attributes = Attributes(
+                context.user,
+                verb,
+                group=info.group,
+                version=info.version,
+                resource=info.resource,
+                subresource=info.subresource,
+                namespace=info.namespace,
+                name=info.name,
+            )
+        else:
+            attributes = Attributes(context.user, verb, path=info.path)
+        decision = self._authorizer.authorize(attributes)
+        if not decision.allowed:
+            raise forbidden_error(attributes, decision.reason)
+
+    def _refuse(self, context: RequestContext, error: StatusError) -> web.StreamResponse:
+        stream = context.stream
+        if stream is not None and stream.prepared:
+            # 4.
+            if context.http.transport is not None:
+                context.http.transport.close()
+            return stream
+        response = status_response(error, warnings=context.warnings)
+        if error.code in {413, 500}:
+            # The rest of the body is not read: the connection cannot be used again.
+            response.force_close()
+        return response
+
+
+def _countable(info: RequestInfo) -> RequestInfo:
+    """Return what metrics may label a request with: names of our own, not of the client."""
+    if info.is_resource and find_resource(info.group, info.version, info.resource) is not None:
+        return info
+    return _UNSERVED
+
+
+_UNSERVED = RequestInfo("", "other")

@@ -1,0 +1,111 @@
+"""From a resource request to its handler.
+
+1. Unknown resources, subresources and paths below them are 404.
+2. A known resource without that verb, or an object of a namespaced kind addressed without its
+   namespace, is 405 for writes and 404 for reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from podpass.api import errors
+from podpass.api.resources import (
+    NAMESPACES,
+    PODS,
+    SERVICE_ACCOUNTS,
+    Resource,
+    find_resource,
+)
+from podpass.apiserver.delete_handlers import DeleteHandlers
+from podpass.apiserver.pod_connect import PodConnect
+from podpass.apiserver.read_handlers import ReadHandlers
+from podpass.apiserver.request_context import RequestContext
+from podpass.apiserver.request_info import RequestInfo
+from podpass.apiserver.special_handlers import SpecialHandlers
+from podpass.apiserver.watch_stream import WatchStream
+from podpass.apiserver.write_handlers import WriteHandlers
+
+Handler = Callable[[RequestContext, Resource], Awaitable[web.StreamResponse]]
+_WITHOUT_NAMESPACE = frozenset({"list", "watch"})
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """What answers resource requests."""
+
+    reads: ReadHandlers
+    watches: WatchStream
+    writes: WriteHandlers
+    deletes: DeleteHandlers
+    special: SpecialHandlers
+    pods: PodConnect
+
+
+def find_served(info: RequestInfo) -> Resource:
+    """Return the resource that a request is about.
+
+    Raises:
+        StatusError: 404 or 405 (rules 1 and 2).
+    """
+    resource = find_resource(info.group, info.version, info.resource)
+    if resource is None or info.rest or (info.in_namespace and not resource.namespaced):
+        raise errors.no_such_path()
+    served: tuple[str, ...] = resource.verbs
+    if info.subresource:
+        subresource = resource.subresource(info.subresource)
+        if subresource is None:
+            raise errors.no_such_path()
+        served = subresource.verbs
+    homeless = resource.namespaced and not info.in_namespace
+    if homeless and info.verb not in _WITHOUT_NAMESPACE:
+        if info.verb == "get":
+            raise errors.no_such_path()
+        raise errors.method_not_allowed(resource.plural, info.verb, resource.group)
+    if info.verb not in served:
+        raise errors.method_not_allowed(resource.plural, info.verb, resource.group)
+    return resource
+
+
+class Routes:
+    """The table of handlers."""
+
+    def __init__(self, handlers: Handlers) -> None:
+        self._by_verb: dict[str, Handler] = {
+            "get": handlers.reads.get,
+            "list": handlers.reads.list_objects,
+            "watch": handlers.watches.watch,
+            "create": handlers.writes.create,
+            "update": handlers.writes.update,
+            "patch": handlers.writes.patch,
+            "delete": handlers.deletes.delete,
+            "deletecollection": handlers.deletes.delete_collection,
+        }
+
+        def run(context: RequestContext, _: Resource) -> Awaitable[web.StreamResponse]:
+            return handlers.pods.exec(context)
+
+        self._review: Handler = handlers.special.review
+        self._special: dict[tuple[Resource, str], dict[str, Handler]] = {
+            (SERVICE_ACCOUNTS, "token"): {"create": handlers.special.token},
+            (PODS, "binding"): {"create": handlers.special.bind},
+            (PODS, "log"): {"get": lambda context, _: handlers.pods.log(context)},
+            (PODS, "exec"): {"get": run, "create": run},
+            (NAMESPACES, "finalize"): {"update": handlers.writes.update},
+        }
+
+    def find(self, info: RequestInfo) -> tuple[Handler, Resource]:
+        """Return handler and resource of a request.
+
+        Raises:
+            StatusError: 404 or 405.
+        """
+        resource = find_served(info)
+        if not resource.stored:
+            return self._review, resource
+        if info.subresource and info.subresource != "status":
+            return self._special[resource, info.subresource][info.verb], resource
+        return self._by_verb[info.verb], resource

@@ -1,0 +1,70 @@
+"""Runs the HTTP side: takes connections, hands each request to one handler, stops gracefully."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from podpass.apiserver.listeners import BACKLOG
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+KEEP_ALIVE_SECONDS = 90.0
+"""How long an idle connection stays; longer than the clients keep theirs."""
+
+_MAX_LINE_BYTES = 32 * 1024
+_MAX_HEADER_BYTES = 64 * 1024
+
+
+class HttpServer:
+    """One HTTP server over any number of listening sockets.
+
+    Args:
+        handler: Answers every request; raises nothing but cancellation.
+        context: TLS.
+    """
+
+    def __init__(self, handler: Handler, context: ssl.SSLContext) -> None:
+        self._context = context
+        self._server = web.Server(
+            handler,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            access_log=None,
+            max_line_size=_MAX_LINE_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
+            # A watch that nobody reads must end with its connection.
+            handler_cancellation=True,
+        )
+        self._listening: list[tuple[asyncio.AbstractServer, str]] = []
+
+    async def listen(self, bound: socket.socket) -> None:
+        """Take connections from a bound socket from now on."""
+        loop = asyncio.get_running_loop()
+        if bound.family == socket.AF_UNIX:
+            path = str(bound.getsockname())
+            server = await loop.create_unix_server(
+                self._server, sock=bound, ssl=self._context, backlog=BACKLOG
+            )
+        else:
+            path = ""
+            server = await loop.create_server(
+                self._server, sock=bound, ssl=self._context, backlog=BACKLOG
+            )
+        self._listening.append((server, path))
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take no more connections, let running requests end, then close what is left."""
+        for server, path in self._listening:
+            server.close()
+            if path:
+                with contextlib.suppress(OSError):
+                    Path(path).unlink()
+        self._listening.clear()
+        self._server.pre_shutdown()
+        await self._server.shutdown(grace_seconds)

@@ -1,0 +1,75 @@
+"""`podpass apiserver`: run one API server in the foreground.
+
+Options are made from the fields of `ApiServerSettings`: flag, default and help stand there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from podpass.apiserver.settings import ApiServerSettings, parse_duration
+
+
+class _Duration(click.ParamType[timedelta]):
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+_TYPES: dict[str, dict[str, Any]] = {
+    "str": {"type": str},
+    "int": {"type": click.IntRange(0, 65535)},
+    "Path": {"type": click.Path(path_type=Path)},
+    "Path | None": {"type": click.Path(path_type=Path)},
+    "timedelta": {"type": _Duration()},
+    "timedelta | None": {"type": _Duration()},
+    # `--flag` and `--flag=false`, as Go programs have it.
+    "bool": {"type": click.BOOL, "is_flag": False, "flag_value": "true"},
+    "tuple[str, ...]": {"type": str, "multiple": True},
+    "tuple[Path, ...]": {"type": click.Path(path_type=Path), "multiple": True},
+}
+
+
+def _options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for each setting."""
+    for field in reversed(dataclasses.fields(ApiServerSettings)):
+        function = click.option(
+            field.metadata["flag"],
+            field.name,
+            default=field.default,
+            help=f"Default: {field.metadata['reason']}.",
+            **_TYPES[str(field.type)],
+        )(function)
+    return function
+
+
+@click.command()
+@_options
+def command(**values: Any) -> None:
+    """Run an API server."""
+    settings = ApiServerSettings(**values)
+    if not settings.service_account_issuers:
+        raise click.UsageError("--service-account-issuer must be given")
+
+    from podpass.apiserver.process import StartError, run  # noqa: PLC0415 - --help stays fast
+    from podpass.base.logs import configure_logging  # noqa: PLC0415
+
+    configure_logging()
+    try:
+        run(settings)
+    except StartError as error:
+        raise click.ClickException(str(error)) from error
