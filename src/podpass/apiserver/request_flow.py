@@ -21,6 +21,7 @@ from podpass.api.resources import find_resource
 from podpass.apiserver.authentication import Authenticator
 from podpass.apiserver.authorization import Attributes, Authorizer, forbidden_error
 from podpass.apiserver.health import ENDPOINTS
+from podpass.apiserver.impersonation import impersonate
 from podpass.apiserver.metrics import Metrics
 from podpass.apiserver.non_resource import NonResourceHandlers
 from podpass.apiserver.representation import negotiate
@@ -114,7 +115,7 @@ class RequestFlow:
         http = context.http
         authorization = http.headers.get("Authorization") or bearer_from_protocols(http)
         known = await self._authenticator.authenticate(authorization, client_certificate(http))
-        context.user = known.user
+        context.user = impersonate(http.headers, known.user, self._authorizer)
         context.warnings.extend(known.warnings)
         context.audit_annotations.update(known.audit_annotations)
 
