@@ -1,0 +1,268 @@
+"""Certificates, bearer tokens, nobody; the success cache (token-semantics 4 and 6)."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from podpass.api.errors import StatusError
+from podpass.api.meta import UserInfo
+from podpass.api.resources import SERVICE_ACCOUNTS
+from podpass.apiserver.authentication import Authenticator, bearer_token
+from podpass.apiserver.token_cache import MAXIMUM_ENTRIES, TokenCache
+from podpass.jose.key_set import KeySet
+from podpass.testing.fake_clock import START, FakeClock
+
+from .conftest import ISSUER, KEY, World
+
+CA = ec.derive_private_key(7, ec.SECP256R1())
+
+
+def certificate(
+    name: str = "ann", *groups: str, not_after: datetime = START + timedelta(days=1)
+) -> bytes:
+    subject = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
+    if name:
+        subject.append(x509.NameAttribute(NameOID.COMMON_NAME, name))
+    built = x509.CertificateBuilder(
+        x509.Name([]),
+        x509.Name(subject),
+        CA.public_key(),
+        1,
+        datetime(2025, 1, 1, tzinfo=UTC),
+        not_after,
+    )
+    return built.sign(CA, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+async def token(world: World, **spec: Any) -> str:
+    answer, _ = await world.tokens.create(
+        "ns1", "app", {"spec": spec}, UserInfo("ann"), admission=world.no_admission
+    )
+    return str(answer["status"]["token"])
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        pytest.param(None, "", id="no header"),
+        pytest.param("", "", id="an empty header"),
+        pytest.param("Basic abc", "", id="another scheme"),
+        pytest.param("Bearer", "", id="no token"),
+        pytest.param("Bearer ", "", id="an empty token"),
+        pytest.param("Bearer: abc", "", id="a colon"),
+        pytest.param("Bearer abc", "abc", id="a token"),
+        pytest.param("bearer abc", "abc", id="lower case, as Python clients send it"),
+        pytest.param("  Bearer abc  ", "abc", id="blanks around"),
+        pytest.param("Bearer abc junk x", "abc", id="words behind it"),
+        pytest.param("Bearer  abc", "", id="two spaces before it"),
+    ],
+)
+def test_the_token_in_a_header(header: str | None, expected: str) -> None:
+    assert bearer_token(header) == expected
+
+
+async def test_a_certificate_is_name_and_groups(world: World) -> None:
+    for _ in range(2):
+        found = await world.authenticator.authenticate(None, certificate("ann", "dev", "ops"))
+    assert found.user.name == "ann"
+    assert found.user.groups == ("dev", "ops", "system:authenticated")
+    (credential,) = found.user.extra["authentication.kubernetes.io/credential-id"]
+    assert credential.startswith("X509SHA256=")
+
+
+async def test_a_group_that_is_named_already_is_not_named_twice(world: World) -> None:
+    found = await world.authenticator.authenticate(None, certificate("a", "system:authenticated"))
+    assert found.user.groups == ("system:authenticated",)
+
+
+async def test_a_certificate_goes_before_a_token(world: World) -> None:
+    found = await world.authenticator.authenticate("Bearer bad", certificate("ann"))
+    assert found.user.name == "ann"
+
+
+async def test_a_certificate_without_name_leaves_it_to_the_token(world: World) -> None:
+    found = await world.authenticator.authenticate(None, certificate("", "dev"))
+    assert found.user.name == "system:anonymous"
+
+
+@pytest.mark.parametrize(
+    ("der", "accepted"),
+    [
+        pytest.param(certificate(not_after=START), True, id="in its last second"),
+        pytest.param(certificate(not_after=START - timedelta(seconds=1)), False, id="a second on"),
+        pytest.param(b"junk", False, id="no certificate at all"),
+    ],
+)
+async def test_a_certificate_that_ran_out_meanwhile(
+    world: World, der: bytes, accepted: bool
+) -> None:
+    if accepted:
+        assert (await world.authenticator.authenticate(None, der)).user.name == "ann"
+        return
+    with pytest.raises(StatusError) as caught:
+        await world.authenticator.authenticate(None, der)
+    assert caught.value.code == 401
+
+
+async def test_a_good_token_is_its_account(world: World) -> None:
+    await world.put_account()
+    found = await world.authenticator.authenticate(f"Bearer {await token(world)}", None)
+    assert found.user.name == "system:serviceaccount:ns1:app"
+    assert found.user.groups[-1] == "system:authenticated"
+    assert found.warnings == ()
+
+
+async def test_a_bad_token_is_never_anonymous(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(StatusError) as caught:
+        await world.authenticator.authenticate("Bearer secret-text", None)
+    assert (caught.value.code, caught.value.message) == (401, "Unauthorized")
+    assert "refused: invalid bearer token" in caplog.text
+    assert "secret-text" not in caplog.text
+
+
+async def test_nobody_is_anonymous(world: World) -> None:
+    found = await world.authenticator.authenticate(None, None)
+    assert found.user == UserInfo("system:anonymous", groups=("system:unauthenticated",))
+
+
+async def test_two_spaces_make_no_token_but_a_warning(world: World) -> None:
+    found = await world.authenticator.authenticate("Bearer  abc", None)
+    assert found.user.name == "system:anonymous"
+    (warning,) = found.warnings
+    assert warning == (
+        "the provided Authorization header contains extra space before the bearer token, and is "
+        "ignored"
+    )
+
+
+async def test_anonymous_can_be_turned_off(world: World) -> None:
+    strict = Authenticator(
+        keys=KeySet([KEY.public]),
+        issuers=[ISSUER],
+        api_audiences=[],
+        reader=world.cached,
+        clock=world.clock,
+        anonymous=False,
+    )
+    assert strict.api_audiences == (ISSUER,)
+    with pytest.raises(StatusError, match="Unauthorized"):
+        await strict.authenticate(None, None)
+
+
+async def test_a_success_counts_for_ten_seconds(world: World) -> None:
+    await world.put_account()
+    header = f"Bearer {await token(world)}"
+    await world.authenticator.authenticate(header, None)
+    await world.remove(SERVICE_ACCOUNTS, "ns1", "app")
+    await world.clock.advance(9.9)
+    await world.authenticator.authenticate(header, None)
+    await world.clock.advance(0.1)
+    with pytest.raises(StatusError, match="Unauthorized"):
+        await world.authenticator.authenticate(header, None)
+
+
+async def test_a_failure_is_not_remembered(world: World) -> None:
+    await world.put_account()
+    header = f"Bearer {await token(world)}"
+    await world.remove(SERVICE_ACCOUNTS, "ns1", "app")
+    with pytest.raises(StatusError):
+        await world.authenticator.authenticate(header, None)
+    await world.put_account()
+    assert (await world.authenticator.authenticate(header, None)).user.uid == "uid-app"
+
+
+async def test_a_store_that_is_away_is_not_a_bad_token(world: World) -> None:
+    await world.put_account()
+    header = f"Bearer {await token(world)}"
+    await world.remove(SERVICE_ACCOUNTS, "ns1", "app")
+    world.store.failure = "disk I/O error"
+    with pytest.raises(StatusError) as caught:
+        await world.authenticator.authenticate(header, None)
+    world.store.failure = ""
+    assert caught.value.code == 503
+
+
+async def test_a_review_tells_whose_token_it_is(world: World) -> None:
+    await world.put_account()
+    status = await world.authenticator.review(await token(world), [])
+    credential = status["user"]["extra"].pop("authentication.kubernetes.io/credential-id")
+    assert credential[0].startswith("JTI=")
+    assert status == {
+        "authenticated": True,
+        "user": {
+            "username": "system:serviceaccount:ns1:app",
+            "uid": "uid-app",
+            "groups": [
+                "system:serviceaccounts",
+                "system:serviceaccounts:ns1",
+                "system:authenticated",
+            ],
+            "extra": {},
+        },
+        "audiences": ["api"],
+    }
+
+
+async def test_a_review_for_another_audience_is_another_question(world: World) -> None:
+    await world.put_account()
+    good = await token(world)
+    assert (await world.authenticator.review(good, ["api"]))["authenticated"]
+    status = await world.authenticator.review(good, ["vault"])
+    assert status == {
+        "user": {},
+        "error": (
+            '[invalid bearer token, token audiences ["api"] is invalid for the target audiences '
+            '["vault"]]'
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("junk", id="junk"),
+        pytest.param(" x", id="a space before it"),
+        pytest.param("\udc80.a.b", id="bytes that are no text"),
+    ],
+)
+async def test_a_review_of_what_is_no_token(world: World, text: str) -> None:
+    status = await world.authenticator.review(text, [])
+    assert status == {"user": {}, "error": "invalid bearer token"}
+
+
+def test_the_cache_tells_tokens_and_audiences_apart() -> None:
+    cache: TokenCache[int] = TokenCache(FakeClock())
+    keys = [
+        cache.key("a", []),
+        cache.key("a", ["b"]),
+        cache.key("a", ["b", "c"]),
+        cache.key("a", ["c", "b"]),
+        cache.key("ab", []),
+        cache.key("a", ["bc"]),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert cache.key("a", ["b"]) == keys[1]
+    assert TokenCache[int](FakeClock()).key("a", []) != keys[0]
+
+
+async def test_the_cache_is_bounded_and_forgets_the_stale() -> None:
+    clock = FakeClock()
+    cache: TokenCache[int] = TokenCache(clock)
+    for index in range(MAXIMUM_ENTRIES + 1):
+        cache.put(str(index).encode(), index)
+    assert cache.get(b"0") is None
+    assert cache.get(b"1") == 1
+    await clock.advance(10)
+    cache.put(b"new", 7)
+    assert len(cache._entries) == 1
