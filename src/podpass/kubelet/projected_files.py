@@ -64,7 +64,6 @@ def downward_api_files(
     items: Sequence[Object],
     default_mode: int,
     node: NodeFacts,
-    pod_ip: str | None,
 ) -> Files:
     """Return one file an item.
 
@@ -75,7 +74,7 @@ def downward_api_files(
     for item in items:
         try:
             if item.get("fieldRef"):
-                text = field_value(pod, item["fieldRef"].get("fieldPath", ""), node, pod_ip)
+                text = field_value(pod, item["fieldRef"].get("fieldPath", ""), node, None)
             else:
                 text = resource_value(pod, item.get("resourceFieldRef") or {}, node)
         except UnknownField as error:

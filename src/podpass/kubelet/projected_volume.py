@@ -65,7 +65,7 @@ class ProjectedVolume:
         self._node = node
         self._clock = clock
 
-    async def project(self, pod: Object, volume: Object, pod_ip: str | None) -> Projection:
+    async def project(self, pod: Object, volume: Object) -> Projection:
         """Bring the files up to date.
 
         Raises:
@@ -76,9 +76,7 @@ class ProjectedVolume:
         given_mode = spec.get("defaultMode")
         mode = DEFAULT_MODE if given_mode is None else int(given_mode)
         sources = spec.get("sources") or [] if kind == "projected" else [{kind: spec}]
-        results = await asyncio.gather(
-            *(self._collect(pod, source, mode, pod_ip) for source in sources)
-        )
+        results = await asyncio.gather(*(self._collect(pod, source, mode) for source in sources))
         failures = tuple(one for one in results if isinstance(one, str))
         if failures and not self._writer.published:
             return Projection(written=False, failures=failures)  # rule 2
@@ -105,9 +103,7 @@ class ProjectedVolume:
         """Remove what the last write superseded."""
         self._writer.prune()
 
-    async def _collect(
-        self, pod: Object, source: Object, mode: int, pod_ip: str | None
-    ) -> Files | str:
+    async def _collect(self, pod: Object, source: Object, mode: int) -> Files | str:
         """Return the files of one source, or why there are none."""
         try:
             if (reference := source.get("configMap")) is not None:
@@ -116,7 +112,7 @@ class ProjectedVolume:
                 return await secret_files(pod, reference, mode, self._source)
             if (reference := source.get("downwardAPI")) is not None:
                 items = reference.get("items") or []
-                return downward_api_files(pod, items, mode, self._node, pod_ip)
+                return downward_api_files(pod, items, mode, self._node)
             if (projection := source.get("serviceAccountToken")) is not None:
                 return await token_files(pod, projection, mode, self._source)
         except (SourceFailed, TokenFetchFailed) as error:

@@ -7,13 +7,9 @@ users of the machine, the volumes in it are open to whatever user a container ru
 
 from __future__ import annotations
 
-import os
-import shutil
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from podpass.api.resources import Object
 from podpass.base.atomic_writer import give_to
@@ -23,6 +19,7 @@ from podpass.kubelet.host_path import HostPathRefused, prepare_host_path
 from podpass.kubelet.object_source import ObjectSource
 from podpass.kubelet.pod_spec import all_containers, spec_of
 from podpass.kubelet.projected_volume import VOLUME_TYPES, ProjectedVolume, Projection
+from podpass.kubelet.runtime.removal import remove_tree
 from podpass.kubelet.security_context import fs_group
 
 _DIRECTORY_NAMES = {
@@ -93,7 +90,7 @@ class PodVolumes:
         plugin = _DIRECTORY_NAMES.get(kind, f"kubernetes.io~{kind}")
         return self.directory / "volumes" / plugin / str(volume["name"])
 
-    async def set_up(self, pod: Object, pod_ip: str | None) -> SetUp:
+    async def set_up(self, pod: Object) -> SetUp:
         """Make what is missing and bring up to date what changed."""
         done = SetUp()
         self._make_pod_directory()
@@ -102,7 +99,7 @@ class PodVolumes:
             kind = volume_type(volume)
             try:
                 if kind in VOLUME_TYPES:
-                    await self._project(pod, volume, pod_ip, done)
+                    await self._project(pod, volume, done)
                 elif kind == "emptyDir":
                     self._make_empty(pod, self.path(volume))
                 elif kind == "hostPath":
@@ -141,13 +138,11 @@ class PodVolumes:
         """
         remove_tree(self.directory)
 
-    async def _project(
-        self, pod: Object, volume: Object, pod_ip: str | None, done: SetUp
-    ) -> Projection:
+    async def _project(self, pod: Object, volume: Object, done: SetUp) -> Projection:
         name = str(volume["name"])
         self._make_volume(self.path(volume))
         writer = self.projected(volume)
-        projection = await writer.project(pod, volume, pod_ip)
+        projection = await writer.project(pod, volume)
         if projection.failures:
             done.failures[name] = projection.message
         if not writer.published:
@@ -174,24 +169,3 @@ class PodVolumes:
         if group is not None:
             give_to(path, -1, group)
             path.chmod(_VOLUME_MODE | stat.S_ISGID)
-
-
-def remove_tree(directory: Path) -> None:
-    """Remove a directory with all that containers left in it, closed directories too.
-
-    Raises:
-        OSError: Something cannot be removed.
-    """
-
-    def open_up(function: Callable[[str], Any], path: str, _info: object) -> None:
-        parent = Path(path).parent
-        for closed in (parent, Path(path)):
-            if closed.is_dir() and not closed.is_symlink():
-                closed.chmod(0o700)
-        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)  # noqa: PTH108
-
-    if directory.exists():
-        shutil.rmtree(directory, onerror=open_up)
