@@ -31,6 +31,7 @@ _INT_RANGES: Final = {"int32": 1 << 31, "int64": 1 << 63}
 _RFC3339: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII
 )
+_MAX_PADDING: Final = 2
 _NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/\r\n]")
 
 
@@ -150,8 +151,9 @@ def _bytes(value: Any, field: Field, path: _Path) -> str:
     body = compact.rstrip("=")
     wrong = _NOT_BASE64.search(body)
     padding = len(compact) - len(body)
-    if wrong or len(compact) % 4 or padding > 2:  # noqa: PLR2004 - base64 pads with one or two
-        at = wrong.start() if wrong else len(compact) - len(compact) % 4
+    if wrong or len(compact) % 4 or padding > _MAX_PADDING:
+        end = len(body) if padding > _MAX_PADDING else len(body) // 4 * 4
+        at = wrong.start() if wrong else end
         raise StructureError(f"illegal base64 data at input byte {at}")
     return base64.b64encode(base64.b64decode(compact)).decode()
 

@@ -20,13 +20,13 @@ from typing import Any, Final
 
 import yaml
 
-from podpass.api.json_codec import MalformedBody, check_depth
+from podpass.api.json_codec import MAX_DEPTH, MalformedBody, check_depth
 
 MAX_ALIASED: Final = 100_000
 """How many nodes aliases may repeat in all."""
 
 _PREFIX: Final = "tag:yaml.org,2002:"
-_PLAIN: Final = "plain"
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TRUE: Final = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
 _FALSE: Final = frozenset(
     {"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"}
@@ -63,12 +63,10 @@ def parse_yaml(
     Raises:
         MalformedBody: It is not YAML, holds a value that JSON cannot show, or nests too deeply.
     """
-    documents = list(_compose(document))
+    documents = _documents(document, on_duplicate)
     if len(documents) > 1:
         raise MalformedBody("yaml: expected a single document in the stream, found another")
-    if not documents:
-        return None
-    return _Builder(on_duplicate).build(documents[0])
+    return documents[0] if documents else None
 
 
 def parse_yaml_documents(document: bytes | str) -> list[Any]:
@@ -77,126 +75,145 @@ def parse_yaml_documents(document: bytes | str) -> list[Any]:
     Raises:
         MalformedBody: As for `parse_yaml`.
     """
-    values = [_Builder(None).build(node) for node in _compose(document)]
-    return [value for value in values if value is not None]
+    return [value for value in _documents(document, None) if value is not None]
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """The parser, told to leave the meaning of plain scalars to this module."""
-
-    def resolve(self, kind: type[yaml.Node], _value: Any, implicit: Any) -> str:
-        if kind is yaml.ScalarNode:
-            return _PLAIN if implicit[0] else _PREFIX + "str"
-        return _PREFIX + ("seq" if kind is yaml.SequenceNode else "map")
-
-
-def _compose(document: bytes | str) -> Iterator[yaml.Node]:
+def _documents(document: bytes | str, on_duplicate: Callable[[str, int], None] | None) -> list[Any]:
+    # Events and not PyYAML's nodes: its C composer overflows the stack on deep documents.
     try:
-        yield from yaml.compose_all(document, _Loader)
+        return list(_Builder(yaml.parse(document, _LOADER), on_duplicate).documents())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "not UTF-8 text"
         where = f"line {mark.line + 1}: " if mark is not None else ""
         raise MalformedBody(f"yaml: {where}{problem}") from None
-    except RecursionError:
-        raise MalformedBody("yaml: exceeded max depth") from None
 
 
 class _Builder:
-    def __init__(self, on_duplicate: Callable[[str, int], None] | None) -> None:
+    def __init__(
+        self, events: Iterator[yaml.Event], on_duplicate: Callable[[str, int], None] | None
+    ) -> None:
+        self._events = events
         self._on_duplicate = on_duplicate
-        self._open: set[int] = set()
-        self._seen: set[int] = set()
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._open: set[str] = set()
+        self._nodes = 0
         self._aliased = 0
 
-    def build(self, root: yaml.Node) -> Any:
-        try:
-            value = self._value(root)
-        except RecursionError:
-            raise MalformedBody("yaml: exceeded max depth") from None
-        check_depth(value)
+    def documents(self) -> Iterator[Any]:
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                self._anchors.clear()
+                value = self._value(next(self._events), 0)
+                check_depth(value)
+                yield value
+
+    def _value(self, event: yaml.Event, depth: int) -> Any:
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        if depth > MAX_DEPTH:
+            raise MalformedBody(f"yaml: exceeded max depth of {MAX_DEPTH}")
+        before = self._nodes
+        self._nodes += 1
+        anchor: str | None = getattr(event, "anchor", None)
+        if anchor is not None:
+            self._open.add(anchor)
+        if isinstance(event, yaml.ScalarEvent):
+            value = _scalar(event)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = self._sequence(depth)
+        else:
+            value = self._mapping(depth)
+        if anchor is not None:
+            self._open.discard(anchor)
+            self._anchors[anchor] = value, self._nodes - before
         return value
 
-    def _value(self, node: yaml.Node) -> Any:
-        if isinstance(node, yaml.ScalarNode):
-            return _scalar(node)
-        identity = id(node)
-        if identity in self._open:
-            raise MalformedBody(f"yaml: anchor {node.start_mark.line + 1} contains itself")
-        if identity in self._seen:
-            self._aliased += 1
-        self._seen.add(identity)
+    def _alias(self, event: yaml.AliasEvent) -> Any:
+        if event.anchor in self._open:
+            raise MalformedBody(f"yaml: anchor '{event.anchor}' value contains itself")
+        if event.anchor not in self._anchors:
+            raise MalformedBody(f"yaml: unknown anchor '{event.anchor}' referenced")
+        value, nodes = self._anchors[event.anchor]
+        self._nodes += nodes
+        self._aliased += nodes
         if self._aliased > MAX_ALIASED:
             raise MalformedBody("yaml: document contains excessive aliasing")
-        self._open.add(identity)
-        value = (
-            [self._value(item) for item in node.value]
-            if isinstance(node, yaml.SequenceNode)
-            else self._mapping(node)
-        )
-        self._open.remove(identity)
         return value
 
-    def _mapping(self, node: yaml.Node) -> dict[str, Any]:
+    def _sequence(self, depth: int) -> list[Any]:
+        out = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            out.append(self._value(event, depth + 1))
+        return out
+
+    def _mapping(self, depth: int) -> dict[str, Any]:
         out: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            if _is_merge(key_node):
-                out |= self._merge(value_node)
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            if _is_merge(event):
+                out |= _merged(self._value(next(self._events), depth + 1))
                 continue
-            key = _key(key_node)
+            key = _key_text(self._value(event, depth + 1), event)
             if key in out and self._on_duplicate:
-                self._on_duplicate(key, key_node.start_mark.line + 1)
-            out[key] = self._value(value_node)
+                self._on_duplicate(key, _line(event))
+            out[key] = self._value(next(self._events), depth + 1)
         return out
 
-    def _merge(self, node: yaml.Node) -> dict[str, Any]:
-        value = self._value(node)
-        parts = value if isinstance(value, list) else [value]
-        if not all(isinstance(part, dict) for part in parts):
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark is not None else 0
+
+
+def _merged(value: Any) -> dict[str, Any]:
+    parts = value if isinstance(value, list) else [value]
+    out: dict[str, Any] = {}
+    for part in reversed(parts):
+        if not isinstance(part, dict):
             raise MalformedBody("yaml: map merge requires map or sequence of maps as the value")
-        out: dict[str, Any] = {}
-        for part in reversed(parts):
-            out |= part
-        return out
+        out |= part
+    return out
 
 
-def _is_merge(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.value == "<<" and node.tag == _PLAIN
+def _is_merge(event: yaml.Event) -> bool:
+    return isinstance(event, yaml.ScalarEvent) and event.value == "<<" and _is_plain(event)
 
 
-def _key(node: yaml.Node) -> str:
-    value = _scalar(node) if isinstance(node, yaml.ScalarNode) else None
-    if value is None:
-        raise MalformedBody(f"yaml: line {node.start_mark.line + 1}: unsupported map key")
+def _is_plain(event: yaml.ScalarEvent) -> bool:
+    return event.tag is None and bool(event.implicit[0])
+
+
+def _key_text(value: Any, event: yaml.Event) -> str:
+    if value is None or isinstance(value, (dict, list)):
+        raise MalformedBody(f"yaml: line {_line(event)}: unsupported map key")
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
 
 
-def _scalar(node: yaml.ScalarNode) -> Any:
-    text = str(node.value)
-    if node.tag == _PLAIN:
-        return _plain(text, node)
-    wanted = node.tag.removeprefix(_PREFIX)
+def _scalar(event: yaml.ScalarEvent) -> Any:
+    text = str(event.value)
+    if _is_plain(event):
+        return _plain(text, event)
+    wanted = (event.tag or "").removeprefix(_PREFIX)
     if wanted == "binary":
         try:
             return base64.b64decode("".join(text.split()), validate=True).decode()
         except ValueError:
-            raise _undecodable(text, node) from None
+            raise _undecodable(text, event) from None
     if wanted not in _TYPED:
         return text
-    value = _plain(text, node)
+    value = _plain(text, event)
     if type(value) not in _TYPED[wanted]:
-        raise _undecodable(text, node)
+        raise _undecodable(text, event)
     return value
 
 
-def _undecodable(text: str, node: yaml.ScalarNode) -> MalformedBody:
-    tag = node.tag.replace(_PREFIX, "!!")
-    return MalformedBody(f"yaml: line {node.start_mark.line + 1}: cannot decode `{text}` as {tag}")
+def _undecodable(text: str, event: yaml.ScalarEvent) -> MalformedBody:
+    tag = (event.tag or "").replace(_PREFIX, "!!")
+    return MalformedBody(f"yaml: line {_line(event)}: cannot decode `{text}` as {tag}")
 
 
-def _plain(text: str, node: yaml.ScalarNode) -> Any:
+def _plain(text: str, event: yaml.ScalarEvent) -> Any:
     if text in _NULL:
         return None
     if text in _TRUE:
@@ -204,7 +221,7 @@ def _plain(text: str, node: yaml.ScalarNode) -> Any:
     if text in _FALSE:
         return False
     if text in _INFINITE:
-        line = node.start_mark.line + 1
+        line = _line(event)
         raise MalformedBody(f"yaml: line {line}: {text} has no form in JSON")
     compact = text.replace("_", "") if text[0] in "+-.0123456789" else text
     integer = _INTEGER.match(compact)
