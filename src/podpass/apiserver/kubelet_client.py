@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import aiohttp
+import orjson
 from yarl import URL
 
 from podpass.api import errors
@@ -127,7 +128,11 @@ class KubeletClient:
 
 
 def kubelet_refusal(code: int, text: str) -> errors.StatusError:
-    """Return what a kubelet answered as the error that the client sees."""
+    """Return what a kubelet answered, a `Status` or plain text, as the client sees it."""
+    with suppress(orjson.JSONDecodeError):
+        status = orjson.loads(text)
+        if isinstance(status, dict) and status.get("kind") == "Status":
+            return errors.StatusError.from_status(status, code=code)
     message = text.strip() or f"the kubelet answered with status {code}"
     return errors.StatusError(code, _REASONS.get(code, "InternalError"), message)
 

@@ -22,7 +22,7 @@ from yarl import URL
 from podpass.api import errors, field_errors
 from podpass.api.meta import annotations_of, name_of, namespace_of
 from podpass.api.resources import PODS, Object
-from podpass.apiserver.kubelet_client import KubeletClient, no_answer
+from podpass.apiserver.kubelet_client import KubeletClient, kubelet_refusal, no_answer
 from podpass.apiserver.object_reader import ObjectReader
 from podpass.apiserver.request_context import RequestContext
 from podpass.apiserver.request_info import is_true
@@ -183,8 +183,10 @@ class PodConnect:
                 await _relay(client, upstream)
                 return client
         except aiohttp.WSServerHandshakeError as error:
-            text = f"the kubelet refused the connection: {error.message}"
-            refusal = errors.StatusError(error.status, "InternalError", text)
+            # aiohttp keeps the status of a refused upgrade and drops its body.
+            why = {401: "it does not know this server", 404: "container not found"}
+            text = f"unable to upgrade connection: {why.get(error.status, error.message)}"
+            refusal = kubelet_refusal(error.status, text)
         except aiohttp.ClientError as error:
             refusal = no_answer(url, error)
         if not any(one.endswith(".channel.k8s.io") for one in protocols):
