@@ -11,7 +11,7 @@ import orjson
 from podpass.bootstrap.cluster import load_cluster
 from podpass.bootstrap.home import Home, HomeError
 from podpass.cli.options import home_option, one_clear_line
-from podpass.jose.jws import parse_unverified
+from podpass.jose.jws import unverified_payload
 
 NAMESPACE = "demo"
 TOKEN_FILE = "/var/run/secrets/tokens/vault-token"  # noqa: S105 - a path
@@ -56,7 +56,7 @@ def command(home: Home) -> None:
         "wait", "-n", NAMESPACE, "--for=condition=Ready", "pod/nginx", f"--timeout={READY_TIMEOUT}",
     )  # fmt: skip
     token = _kubectl(home, "exec", "-n", NAMESPACE, "nginx", "--", "cat", TOKEN_FILE)
-    claims = parse_unverified(token.strip()).claims
+    claims = orjson.loads(unverified_payload(token.strip()))
     click.echo(f"The kubelet keeps this token in the pod nginx at {TOKEN_FILE}; its claims are:")
     click.echo(orjson.dumps(claims, option=orjson.OPT_INDENT_2).decode())
     click.echo(NEXT_STEPS, nl=False)
