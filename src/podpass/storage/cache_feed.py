@@ -59,6 +59,7 @@ class CacheFeed:
         self._clock = clock
         self._history = history
         self._position: StoreRevision | None = None
+        self._started = False
         self._ready_at = StoreRevision(0)
         self._backoff = Backoff(initial=0.05, maximum=2.0)
 
@@ -78,8 +79,9 @@ class CacheFeed:
                 await self._clock.sleep(self._backoff.next_delay())
 
     async def _start(self) -> StoreRevision:
-        first = not self._ready_at
+        first = not self._started
         newest = self._ready_at = await self._store.current_revision()
+        self._started = True
         try:
             # Only a first start may be in the past: what was read once must not be undone.
             entries, revision = await self._snapshot(
