@@ -60,8 +60,6 @@ http {{
                       '$status $body_bytes_sent "$http_referer" '
                       '"$http_user_agent" "$http_x_forwarded_for"';
     access_log  /var/log/nginx/access.log  main;
-    client_body_temp_path /var/cache/nginx/client_temp;
-    proxy_temp_path       /var/cache/nginx/proxy_temp;
     sendfile           on;
     keepalive_timeout  65;
     include /etc/nginx/conf.d/*.conf;
@@ -124,7 +122,7 @@ _INDEX = b"""\
 _ERROR_PAGE = b"<!DOCTYPE html>\n<html><body><h1>An error occurred.</h1></body></html>\n"
 _NGINX_START = b"""\
 #!/bin/sh
-exec /usr/lib/nginx/nginx -p /etc/nginx/ -c /etc/nginx/nginx.conf -e /var/log/nginx/error.log "$@"
+exec /usr/lib/nginx/nginx -p /var/cache/nginx/ -c /etc/nginx/nginx.conf -e /var/log/nginx/error.log "$@"
 """
 
 
