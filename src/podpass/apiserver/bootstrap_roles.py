@@ -16,13 +16,8 @@ _ALL = ("*",)
 _AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
 
 
-def _rule(
-    group: str, resources: Sequence[str], verbs: Sequence[str], names: Sequence[str] = ()
-) -> Object:
-    rule: Object = {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
-    if names:
-        rule["resourceNames"] = list(names)
-    return rule
+def _rule(group: str, resources: Sequence[str], verbs: Sequence[str]) -> Object:
+    return {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
 
 
 def _paths(*paths: str) -> Object:
