@@ -24,21 +24,6 @@ class Recorder(Protocol):
         ...
 
 
-class Silence:
-    """Drops all events: for a kubelet without an API."""
-
-    def record(
-        self,
-        obj: Object,
-        type_: Literal["Normal", "Warning"],
-        reason: str,
-        message: str,
-        *,
-        field_path: str = "",
-    ) -> None:
-        pass
-
-
 class PodEvents:
     """The events of one pod and its containers."""
 

@@ -109,6 +109,11 @@ class PodRunner:
         return full_name(self.pod)
 
     @property
+    def removed(self) -> bool:
+        """Whether the pod's source no longer has it."""
+        return self._removed
+
+    @property
     def _runtime(self) -> PodRuntime:
         return self._services.cache.pod(self.uid)
 

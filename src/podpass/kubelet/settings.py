@@ -16,7 +16,7 @@ class KubeletSettings:
         node_ip: Address of the node; upstream `--node-ip`.
         root_dir: Pods and their volumes; upstream `--root-dir`.
         manifest_dir: Static pod manifests; None for no static pods; upstream `--pod-manifest-path`.
-        kubeconfig: How to reach the API; None runs static pods only; upstream `--kubeconfig`.
+        kubeconfig: How to reach the API, once there is one; upstream `--kubeconfig`.
         runtime_dir: State of the embedded runtime; ours.
         images_dir: Image catalog; ours.
         pod_logs_dir: Logs of the containers; upstream `podLogsDir`.
@@ -56,11 +56,11 @@ class KubeletSettings:
     node_name: str
     node_ip: str
     root_dir: Path
+    kubeconfig: Path
     runtime_dir: Path
     images_dir: Path
     pod_logs_dir: Path
     manifest_dir: Path | None = None
-    kubeconfig: Path | None = None
     port: int = 10250
     tls_cert_file: Path | None = None
     tls_private_key_file: Path | None = None

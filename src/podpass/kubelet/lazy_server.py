@@ -1,0 +1,57 @@
+"""Listens for the kubelet's server, which is loaded when the first connection comes.
+
+Most nodes are never asked for a log or a command, and the HTTP server is a third of a kubelet's
+memory and start-up time. Until then connections wait in the socket's backlog.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+
+_log = logging.getLogger("kubelet.server")
+
+_BACKLOG = 128
+
+StartServer = Callable[[socket.socket], Awaitable[None]]
+"""Serves the listening socket until the process ends."""
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """Return a listening socket; on any free port if `port` is taken.
+
+    Raises:
+        OSError: The address is not this machine's, or no port is free.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            opened.bind((address, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            _log.warning("port %d of %s is taken, another one is used", port, address)
+            opened.bind((address, 0))
+        opened.listen(_BACKLOG)
+        opened.setblocking(False)  # noqa: FBT003 - the socket API
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+async def serve_on_demand(listener: socket.socket, start: StartServer) -> None:
+    """Wait for the first connection, then start the server; returns once it serves."""
+    loop = asyncio.get_running_loop()
+    called = asyncio.Event()
+    loop.add_reader(listener, called.set)
+    try:
+        await called.wait()
+    finally:
+        loop.remove_reader(listener)
+    await start(listener)
