@@ -10,11 +10,12 @@ The schema follows the idea of kine.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from podpass.storage.interface import StoreUnavailable
@@ -93,20 +94,27 @@ def create_if_missing(path: Path, *, lock_timeout: float) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # Never opened when it is there: to close it would drop the locks that SQLite has on it.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        if not os.access(path, os.W_OK):
+            raise StoreUnavailable(f"store {path}: {_MEANINGS[sqlite3.SQLITE_READONLY]}")
         lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise unavailable(path, error) from error
     try:
-        with write_lock(lock), closing(connect(path, lock_timeout=lock_timeout)) as connection:
-            _create_schema(path, connection)
+        with closing(connect(path, lock_timeout=lock_timeout)) as connection:
+            if not _has_schema(path, connection):
+                with write_lock(lock):
+                    if not _has_schema(path, connection):
+                        _create_schema(connection)
     except sqlite3.Error as error:
         raise unavailable(path, error) from error
     finally:
         os.close(lock)
 
 
-@contextmanager
+@contextlib.contextmanager
 def write_lock(descriptor: int) -> Iterator[None]:
     """Hold the lock file that writers queue at; waits in the kernel, fair and without polling."""
     fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -116,20 +124,26 @@ def write_lock(descriptor: int) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def _create_schema(path: Path, connection: sqlite3.Connection) -> None:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+def _has_schema(path: Path, connection: sqlite3.Connection) -> bool:
+    # Tables first: whoever sees them sees all of the transaction that made them.
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if not tables:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.executescript(
-            f"BEGIN IMMEDIATE; PRAGMA application_id={_APPLICATION_ID};"
-            f"PRAGMA user_version={_SCHEMA_VERSION}; {_SCHEMA} COMMIT;"
-        )
-    elif application != _APPLICATION_ID:
+        return False
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != _APPLICATION_ID:
         raise StoreUnavailable(f"store {path}: this SQLite file is no podpass store")
-    elif version != _SCHEMA_VERSION:
+    if version != _SCHEMA_VERSION:
         raise StoreUnavailable(
             f"store {path}: it has schema {version}, this podpass reads schema {_SCHEMA_VERSION}; "
             "use the podpass that wrote it"
         )
+    return True
+
+
+def _create_schema(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.executescript(
+        f"BEGIN IMMEDIATE; PRAGMA application_id={_APPLICATION_ID};"
+        f"PRAGMA user_version={_SCHEMA_VERSION}; {_SCHEMA} COMMIT;"
+    )

@@ -63,7 +63,7 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_a_path_that_is_a_directory(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="Is a directory"):
+    with pytest.raises(StoreUnavailable, match="it cannot be opened; check that"):
         create_if_missing(tmp_path, lock_timeout=1)
 
 
@@ -72,7 +72,7 @@ def test_a_file_that_may_only_be_read(tmp_path: Path) -> None:
     path = tmp_path / "podpass.db"
     create_if_missing(path, lock_timeout=1)
     path.chmod(0o400)
-    with pytest.raises(StoreUnavailable, match="Permission denied"):
+    with pytest.raises(StoreUnavailable, match="it may only be read; check the owner"):
         create_if_missing(path, lock_timeout=1)
 
 
