@@ -304,7 +304,7 @@ def _field_text(obj: Object, name: str) -> str:
 
 
 def _split_terms(text: str) -> list[str]:
-    return [term for term in re.findall(r"(?:\\.|[^,\\])+", text, re.DOTALL) if term]
+    return re.findall(r"(?:\\.|[^,\\]|\\\Z)+", text, re.DOTALL)
 
 
 def _unescape(value: str, text: str) -> str:
