@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from contextlib import suppress
 from functools import partial
@@ -97,9 +96,6 @@ class ApiServer:
         self._ready = True
         for bound in listeners.shared:
             await self._http.listen(bound)
-        # What lives now lives as long as the process: no collection needs to look at it again.
-        gc.collect()
-        gc.freeze()
         _log.info("serving on %s", ", ".join(self._addresses()))
 
     async def stop(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from typing import Any
@@ -50,6 +51,9 @@ async def _run(settings: ApiServerSettings) -> None:
             raise StartError(str(error)) from error
         except StatusError as error:
             raise StartError(error.message) from error
+        # What lives now lives as long as the process: no collection needs to look at it again.
+        gc.collect()
+        gc.freeze()
         stopped = asyncio.ensure_future(stop.wait())
         waiting: set[asyncio.Future[Any]] = {stopped, server.failed}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import aiohttp
@@ -25,11 +26,12 @@ async def call(
     **headers: str,
 ) -> Any:
     """Send a request, check the code, return the decoded answer."""
-    data = None if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
+    data = body if isinstance(body, bytes) else orjson.dumps(body)
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    if data is not None:
+    if body is not None:
         sent["Content-Type"] = content_type
-    async with session.request(method, path, data=data, headers=sent) as response:
+    payload = None if body is None else io.BytesIO(data)
+    async with session.request(method, path, data=payload, headers=sent) as response:
         raw = await response.read()
         assert response.status == expect, raw
         if response.content_type == "application/json":
