@@ -126,6 +126,8 @@ async def test_after_another_boot_nothing_runs(rig: EmbeddedRig) -> None:
     container_id = await rig.run(rig.container("main"))
     before = await status_of(rig.runtime, container_id)
     shim = shim_of(rig, container_id)
+    record = rig.directory / "runtime/sandboxes" / before.sandbox_id / "state.json"
+    holder = json.loads(record.read_text())["pid"]
     (rig.directory / "runtime" / "boot").write_text("another")
     runtime = await rig.reopen()
     after = await status_of(runtime, container_id)
@@ -133,6 +135,7 @@ async def test_after_another_boot_nothing_runs(rig: EmbeddedRig) -> None:
     sandbox = await sandbox_of(runtime, before.sandbox_id)
     assert sandbox.state is SandboxState.NOT_READY
     os.kill(before.pid or 0, signal.SIGKILL)  # what a real boot would have done
+    os.kill(holder, signal.SIGKILL)
     await ended(shim)
 
 

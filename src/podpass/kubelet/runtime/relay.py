@@ -64,6 +64,12 @@ class Relay:
         while True:
             self.step()
 
+    def close(self) -> None:
+        """Close all pairs; listeners belong to the caller."""
+        for side in list(self._sides.values()):
+            self._close(side)
+        self.poll.close()
+
     def step(self, timeout: float | None = None) -> None:
         """Wait for events, at most `timeout` seconds, and handle them."""
         for descriptor, events in self.poll.poll(timeout):

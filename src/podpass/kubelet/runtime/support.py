@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from podpass.kubelet.runtime.bubblewrap import Overlay, is_rootful, try_container
 from podpass.kubelet.runtime.interface import RuntimeFailure
 from podpass.kubelet.runtime.removal import remove_tree
 
-_ADVICE = (
+_SETTINGS = (
     (
         "/proc/sys/kernel/unprivileged_userns_clone",
         "0",
@@ -38,27 +39,44 @@ def check_sandbox_support() -> None:
         problem = try_container(directory, Overlay.IN_MEMORY)
     finally:
         remove_tree(directory)
-    if problem is None:
-        return
-    hints = []
-    for file, bad, command in _ADVICE:
-        try:
-            value = Path(file).read_text().strip()
-        except OSError:
-            continue
-        if value == bad:
-            hints.append(command)
-    if hints and not is_rootful():
-        raise RuntimeFailure(
+    if problem is not None:
+        raise RuntimeFailure(explain(problem, rootful=is_rootful(), settings=_SETTINGS, read=_read))
+
+
+def explain(
+    problem: str,
+    *,
+    rootful: bool,
+    settings: Sequence[tuple[str, str, str]],
+    read: Callable[[str], str | None],
+) -> str:
+    """Turn bubblewrap's complaint into words on what to do.
+
+    Args:
+        problem: What bubblewrap said.
+        rootful: Whether we are root.
+        settings: File of a kernel setting, its value that is in the way, what changes it.
+        read: Returns the content of such a file, or None.
+    """
+    remedies = [command for file, bad, command in settings if read(file) == bad]
+    if remedies and not rootful:
+        return (
             f"this machine does not let ordinary users make containers ({problem}); "
-            f"as root, run: {'; '.join(hints)}; or run podpass as root"
+            f"as root, run: {'; '.join(remedies)}; or run podpass as root"
         )
     if "overlay" in problem:
-        raise RuntimeFailure(
+        return (
             f"the kernel has no overlay file system for this user ({problem}); "
             "load it (modprobe overlay), use Linux 5.11 or newer, or run podpass as root"
         )
-    raise RuntimeFailure(
+    return (
         f"containers cannot run here ({problem}); inside another container it must be privileged "
         "or allow user namespaces and mounts"
     )
+
+
+def _read(file: str) -> str | None:
+    try:
+        return Path(file).read_text().strip()
+    except OSError:
+        return None
