@@ -17,6 +17,7 @@ import shutil
 import signal
 import stat
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,10 @@ from podpass.kubelet.runtime.interface import RuntimeFailure
 _CHUNK = 1 << 20
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _MAX_JSON = 16 << 20
+_DAMAGED = (
+    *(tarfile.TarError, EOFError, zlib.error, LayerRefused),
+    *(AttributeError, KeyError, TypeError, ValueError),  # JSON of another shape
+)
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -75,18 +80,18 @@ def import_image(path: Path, target: Path) -> dict[str, Any]:
     """
     if not path.exists():
         raise RuntimeFailure(f"{path} does not exist")
-    if path.is_dir():
-        if (path / "oci-layout").is_file() and (path / "index.json").is_file():
-            return _import_layers(_Directory(path), target)
+    if path.is_dir() and not (path / "oci-layout").is_file():
         return _import_directory(path, target)
-    if not path.is_file():
+    if not path.is_file() and not path.is_dir():
         raise RuntimeFailure(f"{path} is neither a file nor a directory")
-    if tarfile.is_tarfile(path):
-        try:
+    try:
+        if path.is_dir():
+            return _import_layers(_Directory(path), target)
+        if tarfile.is_tarfile(path):
             with tarfile.open(path) as archive:
                 return _import_layers(_Archive(archive), target)
-        except (tarfile.TarError, EOFError, LayerRefused) as error:
-            raise RuntimeFailure(f"{path} is damaged: {error}") from error
+    except _DAMAGED as error:
+        raise RuntimeFailure(f"{path} is damaged: {error}") from error
     if os.access(path, os.X_OK):
         return _import_program(path, target)
     raise RuntimeFailure(
