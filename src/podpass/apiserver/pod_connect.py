@@ -217,7 +217,10 @@ async def _relay(client: web.WebSocketResponse, upstream: aiohttp.ClientWebSocke
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await upstream.close()
-        await client.close(code=upstream.close_code or aiohttp.WSCloseCode.OK)
+        code = upstream.close_code
+        if code is None or code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE:
+            code = aiohttp.WSCloseCode.OK  # 1006 is never sent: it says that no code came
+        await client.close(code=code)
 
 
 async def _pump(

@@ -62,6 +62,9 @@ async def serve(socket: web.WebSocketResponse, session: ExecSession) -> None:
                 return
         await output
         status = exit_status(await session.wait())
+        # Two readers of one socket would turn the closing handshake into an abnormal end.
+        feeder.cancel()
+        await asyncio.wait({feeder})
         await socket.send_bytes(bytes([ERROR]) + orjson.dumps(status))
         await socket.close()
     except ConnectionError:
