@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
+from podpass.api.meta import format_time
 from podpass.bootstrap.cluster import SHARED_IP, Cluster
 from podpass.bootstrap.home import Home, HomeError
 from podpass.bootstrap.prepare import prepare_home
@@ -73,7 +74,8 @@ def start_cluster(home: Home, cluster: Cluster, *, now: datetime, report: Report
     for node in cluster.nodes:
         if node not in running:
             start_kubelet(home, cluster, node)
-    _wait_ready(home, cluster, api, report)
+    started = {node.name for node in cluster.nodes if node not in running}
+    _wait_ready(home, cluster, api, report, started=started, since=format_time(now))
 
 
 def _check_ports(api: AdminApi, cluster: Cluster) -> None:
@@ -99,7 +101,16 @@ def _is_ours(api: AdminApi) -> bool:
     return True
 
 
-def _wait_ready(home: Home, cluster: Cluster, api: AdminApi, report: Report) -> None:
+def _wait_ready(
+    home: Home,
+    cluster: Cluster,
+    api: AdminApi,
+    report: Report,
+    *,
+    started: set[str],
+    since: str,
+) -> None:
+    """Wait for every API server and node; those just `started` must have reported since."""
     deadline = time.monotonic() + START_TIMEOUT
     names = {node.name for node in cluster.nodes}
     waiting_apis = {node.name: node.ip for node in cluster.nodes}
@@ -113,7 +124,10 @@ def _wait_ready(home: Home, cluster: Cluster, api: AdminApi, report: Report) -> 
         missing = names
         if len(waiting_apis) < len(names):
             with contextlib.suppress(ApiAway):
-                missing = names - ready_nodes(api.nodes())
+                nodes = api.nodes()
+                missing = (names - started - ready_nodes(nodes)) | (
+                    started - ready_nodes(nodes, since=since)
+                )
         if not waiting_apis and not missing:
             return
         if waiting_apis:

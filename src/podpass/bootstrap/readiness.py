@@ -84,11 +84,19 @@ def _client_context(pki: Path) -> ssl.SSLContext:
     return context
 
 
-def ready_nodes(nodes: list[dict[str, Any]]) -> set[str]:
-    """Return the names of the nodes whose condition Ready is True."""
+def ready_nodes(nodes: list[dict[str, Any]], *, since: str = "") -> set[str]:
+    """Return the names of the nodes whose condition Ready is True.
+
+    Args:
+        nodes: Node objects.
+        since: Count only what was reported at this time (`metav1.Time`) or later: what a kubelet
+            said before it was stopped says nothing about it now.
+    """
     return {
         node["metadata"]["name"]
         for node in nodes
         for condition in node.get("status", {}).get("conditions", [])
-        if condition["type"] == "Ready" and condition["status"] == "True"
+        if condition["type"] == "Ready"
+        and condition["status"] == "True"
+        and condition.get("lastHeartbeatTime", "") >= since
     }
