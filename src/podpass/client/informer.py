@@ -69,6 +69,7 @@ class Informer:
         self._synced = asyncio.Event()
         self._resource_version = ""
         self._backoff = Backoff(initial=0.1, maximum=5.0)
+        self._failure = ""
 
     @property
     def synced(self) -> bool:
@@ -111,10 +112,16 @@ class Informer:
                 if error.code == _GONE:
                     listed = False
                 else:
-                    _log.warning("%s: %s", self.resource.qualified, error.message)
+                    self._report(error)
             except (ConnectionFailed, ConfigError) as error:
-                _log.info("%s: %s", self.resource.qualified, error)
+                self._report(error)
             await self._clock.sleep(jitter(self._backoff.next_delay(), 0.5))
+
+    def _report(self, error: Exception) -> None:
+        """Log a failure, but not at every try."""
+        if str(error) != self._failure:
+            _log.warning("%s: %s", self.resource.qualified, error)
+        self._failure = str(error)
 
     async def _relist(self) -> None:
         found = await self._client.list(
@@ -127,7 +134,7 @@ class Informer:
         for obj in current.values():
             self._store(obj)
         self._resource_version = version
-        self._backoff.reset()
+        self._progressed()
         self._synced.set()
 
     async def _follow(self) -> None:
@@ -144,7 +151,11 @@ class Informer:
                 elif kind != "BOOKMARK":
                     self._store(obj)
                 self._resource_version = resource_version_of(obj) or self._resource_version
-                self._backoff.reset()
+                self._progressed()
+
+    def _progressed(self) -> None:
+        self._backoff.reset()
+        self._failure = ""
 
     def _store(self, obj: Object) -> None:
         key = _key(obj)

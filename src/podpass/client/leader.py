@@ -21,13 +21,14 @@ from podpass.api.errors import StatusError
 from podpass.api.meta import format_micro_time, resource_version_of
 from podpass.api.resources import LEASES, Object
 from podpass.base.clock import Clock
-from podpass.base.tasks import jitter
+from podpass.base.tasks import Backoff, jitter
 from podpass.client.config import ConfigError
 from podpass.client.rest import ConnectionFailed, RestClient
 
 _log = logging.getLogger("leader")
 
 _RELEASE_SECONDS = 2.0
+_FIRST_RETRY_SECONDS = 0.1
 
 
 class LeaderElector:
@@ -69,6 +70,7 @@ class LeaderElector:
         self._observed_version = ""
         self._observed_at = 0.0
         self._leading = False
+        self._failure = ""
 
     @property
     def leading(self) -> bool:
@@ -92,12 +94,15 @@ class LeaderElector:
             _log.warning("%s: lost the lease", self._name)
 
     async def _acquire(self) -> None:
+        failures = Backoff(_FIRST_RETRY_SECONDS, self._retry_period)
         while not await self._try_acquire_or_renew():
-            delay = jitter(self._retry_period, 0.2)
-            if self._observed is not None and _holder(self._observed):
+            if self._failure:
+                delay = failures.next_delay()
+            else:
+                failures.reset()
                 left = self._observed_at + self._duration_of_holder() - self._clock.monotonic()
-                delay = min(delay, max(left, 0.05))
-            await self._clock.sleep(delay)
+                delay = min(self._retry_period, max(left, _FIRST_RETRY_SECONDS))
+            await self._clock.sleep(jitter(delay, 0.2))
 
     async def _hold(self, lead: Callable[[], Awaitable[None]]) -> None:
         """Run `lead` as long as the lease is renewed in time."""
@@ -137,14 +142,16 @@ class LeaderElector:
             if self._leading and self._observed is not None and not self._held_by_another():
                 with contextlib.suppress(StatusError):  # changed or gone: look at it below
                     await self._claim(self._observed)
+                    self._failure = ""
                     return True
-            return await self._take_lease()
-        except StatusError as error:
-            if error.code not in (404, 409):
-                _log.info("%s: %s", self._name, error.message)
-        except (ConnectionFailed, ConfigError) as error:
-            _log.info("%s: %s", self._name, error)
-        return False
+            held = await self._take_lease()
+        except (StatusError, ConnectionFailed, ConfigError) as error:
+            if str(error) != self._failure:  # said once, not at every try
+                _log.info("%s: %s", self._name, error)
+            self._failure = str(error)
+            return False
+        self._failure = ""
+        return held
 
     async def _take_lease(self) -> bool:
         try:

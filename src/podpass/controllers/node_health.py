@@ -2,7 +2,8 @@
 
 1. A node that was silent for the grace period has all its conditions Unknown.
 2. Ready False gives the taint `not-ready`, Ready Unknown gives `unreachable`; each with effect
-   NoSchedule and, unless every node is in that state, NoExecute.
+   NoSchedule and, unless every node is in that state, NoExecute. A node that just registered and
+   did not say anything yet gets none; the scheduler passes it over all the same.
 3. Pressure conditions and a cordon give NoSchedule taints of their own.
 4. Taints of other keys belong to somebody else and stay.
 
@@ -34,9 +35,9 @@ def conditions_of(node: Object) -> list[Object]:
 
 
 def ready_status(node: Object) -> str:
-    """Return `True`, `False` or `Unknown`; a node that never said is Unknown."""
+    """Return `True`, `False` or `Unknown`; empty for a node that did not say yet."""
     ready = find_condition(conditions_of(node), "Ready")
-    return str((ready or {}).get("status") or "Unknown")
+    return str((ready or {}).get("status") or "")
 
 
 def heartbeat(node: Object, lease: Object | None) -> tuple[str, str]:
@@ -80,7 +81,7 @@ def wanted_taints(node: Object, *, evict: bool, now: datetime) -> list[Object] |
     current = taints_of(node)
     wanted: list[tuple[str, str]] = []
     state = ready_status(node)
-    if state != "True":
+    if state in ("False", "Unknown"):
         key = UNREACHABLE if state == "Unknown" else NOT_READY
         wanted.append((key, "NoSchedule"))
         if evict:

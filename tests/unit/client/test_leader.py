@@ -146,7 +146,7 @@ async def test_a_silent_leader_is_replaced_after_the_lease_duration(
     async with started(second):
         await pass_time(clock, 14.5)
         assert second.terms == 0, "the clocks of others are not trusted"
-        await pass_time(clock, 1)
+        await pass_time(clock, 2)
         await until(lambda: second.leading)
         assert lease_of(simulator)["leaseTransitions"] == 5
 
@@ -206,3 +206,24 @@ async def test_what_the_work_raises_ends_the_run_and_frees_the_lease(
     with pytest.raises(ValueError, match="bug"):
         await first.task
     assert lease_of(simulator)["holderIdentity"] == ""
+
+
+async def test_a_standby_does_not_hurry_while_the_server_is_away(
+    simulator: ApiSimulator, first: Candidate, second: Candidate, clock: FakeClock
+) -> None:
+    async with started(first):
+        await until(lambda: first.leading)
+        async with started(second):
+            await pass_time(clock, 3)
+            await simulator.stop()
+            await first.stop()
+            delays = []
+            while clock.monotonic() < 60:
+                await until(lambda: clock.sleeping)
+                delays.append(clock.sleeping[0])
+                await clock.advance(clock.sleeping[0])
+            assert len(delays) < 50
+            assert delays[-1] >= 2
+            await simulator.start()
+            await pass_time(clock, 3)
+            assert second.leading

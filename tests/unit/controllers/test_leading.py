@@ -67,12 +67,12 @@ async def new_namespace(admin: RestClient, name: str) -> None:
 
 
 async def new_node(admin: RestClient, name: str) -> Object:
-    node = await admin.create(NODES, {"metadata": {"name": name}})
-    node["status"] = {
+    await admin.create(NODES, {"metadata": {"name": name}})
+    status = {
         "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
         "allocatable": {"pods": "110", "cpu": "2", "memory": "4Gi"},
     }
-    return await admin.update(NODES, node, subresource="status")
+    return await admin.patch(NODES, None, name, {"status": status}, subresource="status")
 
 
 def pod(name: str, **metadata: object) -> Object:
@@ -234,6 +234,16 @@ async def test_a_namespaced_owner_of_a_cluster_object_is_ignored(admin: RestClie
     await admin.delete(CONFIG_MAPS, "default", "owner")
     await gone(admin, CONFIG_MAPS, "default", "owner")
     await admin.get(NODES, None, "n")
+
+
+async def test_an_owner_of_an_unknown_kind_keeps_what_is_its_own(admin: RestClient) -> None:
+    stranger = {"apiVersion": "example.com/v1", "kind": "Thing", "name": "t", "uid": "u"}
+    await config_map(admin, "kept", stranger)
+    owner = await config_map(admin, "owner")
+    await config_map(admin, "child", owner_reference(owner))
+    await admin.delete(CONFIG_MAPS, "default", "owner")
+    await gone(admin, CONFIG_MAPS, "default", "child")
+    await admin.get(CONFIG_MAPS, "default", "kept")
 
 
 async def test_a_pod_owned_by_a_node_goes_with_it(admin: RestClient) -> None:

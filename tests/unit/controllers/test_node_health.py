@@ -38,8 +38,8 @@ def pairs(taints: list[Object] | None) -> set[tuple[str, str]] | None:
     [
         pytest.param(node("True"), "True", id="ready"),
         pytest.param(node("False"), "False", id="not ready"),
-        pytest.param(node(None), "Unknown", id="never said"),
-        pytest.param({"metadata": {}}, "Unknown", id="no status at all"),
+        pytest.param(node(None), "", id="did not say yet"),
+        pytest.param({"metadata": {}}, "", id="no status at all"),
     ],
 )
 def test_ready_status(given: Object, status: str) -> None:
@@ -87,6 +87,7 @@ def test_a_silent_node_has_all_conditions_unknown() -> None:
             node("Unknown"), True, {(UNREACHABLE, "NoSchedule"), (UNREACHABLE, "NoExecute")},
             id="unreachable",
         ),
+        pytest.param(node(None), True, None, id="did not say yet"),
         pytest.param(
             node("Unknown"), False, {(UNREACHABLE, "NoSchedule")}, id="nobody is driven off"
         ),
