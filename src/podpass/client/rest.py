@@ -20,6 +20,7 @@ import orjson
 from podpass.api.errors import StatusError
 from podpass.api.meta import name_of, namespace_of
 from podpass.api.resources import Object, Resource
+from podpass.client.answers import decoded_object, status_error, watch_lines
 from podpass.client.config import ClientConfig
 from podpass.client.connection import Connection, ConnectionFailed, ConnectionPool, Head
 from podpass.client.credentials import Credentials
@@ -34,8 +35,6 @@ _PATCH_TYPES: Mapping[PatchKind, str] = {
 }
 WATCH_SECONDS = 300
 """How long a watch is asked to last before it is renewed."""
-WATCH_SILENCE_SECONDS = 90.0
-"""Silence after which a watch is given up; bookmarks come at least once a minute."""
 
 
 class RestClient:
@@ -241,10 +240,10 @@ class RestClient:
         connection, head = await self._open("GET", target, None, "", may_repeat=True)
         try:
             if head.status != 200:  # noqa: PLR2004 - OK
-                raise _status_error(head, await self._content(connection, head))
-            async with aclosing(_lines(connection, head)) as lines:
+                raise status_error(head, await self._content(connection, head))
+            async with aclosing(watch_lines(connection, head)) as lines:
                 async for line in lines:
-                    event = _decoded(line)
+                    event = decoded_object(line)
                     kind, obj = event.get("type", ""), event.get("object") or {}
                     if kind == "ERROR":
                         raise StatusError.from_status(obj)
@@ -255,7 +254,7 @@ class RestClient:
     async def _json(
         self, method: str, target: str, body: bytes | None = None, media_type: str = ""
     ) -> Object:
-        return _decoded(await self._request(method, target, body, media_type))
+        return decoded_object(await self._request(method, target, body, media_type))
 
     async def _request(
         self, method: str, target: str, body: bytes | None = None, media_type: str = ""
@@ -275,7 +274,7 @@ class RestClient:
                 f"{self.config.server}: no answer within {self._timeout:g} seconds"
             ) from error
         if head.status >= 300:  # noqa: PLR2004 - the API never redirects
-            raise _status_error(head, content)
+            raise status_error(head, content)
         return content
 
     async def _open(
@@ -311,28 +310,6 @@ class RestClient:
             return b"".join([piece async for piece in pieces])
 
 
-async def _lines(connection: Connection, head: Head) -> AsyncGenerator[bytes, None]:
-    """Iterate over the lines of a body, of any length, as long as the server is heard."""
-    pending: list[bytes] = []
-    async with aclosing(connection.body(head)) as pieces:
-        while True:
-            try:
-                async with asyncio.timeout(WATCH_SILENCE_SECONDS):
-                    piece = await anext(pieces, None)
-            except TimeoutError as error:
-                raise ConnectionFailed("the watch fell silent") from error
-            if piece is None:
-                break
-            *ends, rest = piece.split(b"\n")
-            for end in ends:
-                line = b"".join([*pending, end])
-                pending.clear()
-                if line:
-                    yield line
-            if rest:
-                pending.append(rest)
-
-
 def _path(
     resource: Resource, namespace: str | None = None, name: str = "", subresource: str = ""
 ) -> str:
@@ -342,23 +319,3 @@ def _path(
 def _query(**parameters: str) -> str:
     given = {key: value for key, value in parameters.items() if value}
     return "?" + urlencode(given) if given else ""
-
-
-def _decoded(content: bytes) -> Object:
-    try:
-        value = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise ConnectionFailed("the server's answer is not JSON") from error
-    if not isinstance(value, dict):
-        raise ConnectionFailed("the server's answer is not an object")
-    return value
-
-
-def _status_error(head: Head, content: bytes) -> StatusError:
-    try:
-        status = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        status = None
-    if isinstance(status, dict) and status.get("kind") == "Status":
-        return StatusError.from_status(status, code=head.status)
-    return StatusError(head.status, "", f"the server answered with HTTP status {head.status}")

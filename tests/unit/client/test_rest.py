@@ -8,7 +8,7 @@ import pytest
 
 from podpass.api.errors import StatusError, not_found, service_unavailable
 from podpass.api.resources import CLUSTER_ROLES, CONFIG_MAPS, NODES, PODS, SERVICE_ACCOUNTS, Object
-from podpass.client import rest
+from podpass.client import answers, rest
 from podpass.client.config import ClientConfig
 from podpass.client.rest import ConnectionFailed, RestClient
 from podpass.testing.api_simulator import ApiSimulator
@@ -228,7 +228,7 @@ async def test_a_cut_watch_is_a_failed_connection(
 async def test_a_silent_watch_is_given_up(
     client: RestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rest, "WATCH_SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(answers, "WATCH_SILENCE_SECONDS", 0.05)
     async with aclosing(client.watch(CONFIG_MAPS, resource_version="100")) as events:
         await anext(events)
         with pytest.raises(ConnectionFailed, match="silent"):
