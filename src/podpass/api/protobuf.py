@@ -169,8 +169,6 @@ def _shown(inner: Object, type_: str) -> Any:
     if type_ in schema.ANY_JSON:
         raw = inner.get("raw", inner.get("Raw", ""))
         return orjson.loads(base64.b64decode(raw)) if raw else None
-    if type_ == schema.DURATION:
-        return f"{inner.get('duration', 0)}ns"
     if not inner:
         return None
     moment = _EPOCH + timedelta(
@@ -293,8 +291,6 @@ def _hidden(value: Any, type_: str) -> Object:
     if type_ in schema.ANY_JSON:
         key = "Raw" if type_ == schema.FIELDS_V1 else "raw"
         return {key: base64.b64encode(orjson.dumps(value)).decode()}
-    if type_ == schema.DURATION:
-        return {"duration": int(str(value).removesuffix("ns"))}
     since = parse_time(value) - _EPOCH
     return {"seconds": since.days * 86400 + since.seconds, "nanos": since.microseconds * 1000}
 

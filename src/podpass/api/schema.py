@@ -28,7 +28,6 @@ CORE: Final = "k8s.io.api.core.v1."
 META: Final = "k8s.io.apimachinery.pkg.apis.meta.v1."
 TIME: Final = META + "Time"
 MICRO_TIME: Final = META + "MicroTime"
-DURATION: Final = META + "Duration"
 FIELDS_V1: Final = META + "FieldsV1"
 RAW_EXTENSION: Final = "k8s.io.apimachinery.pkg.runtime.RawExtension"
 QUANTITY: Final = "k8s.io.apimachinery.pkg.api.resource.Quantity"
@@ -46,7 +45,7 @@ STRING_LISTS: Final = frozenset(
 )
 """Messages that JSON shows as a plain list of strings."""
 
-TEXT_SHAPED: Final = frozenset({TIME, MICRO_TIME, DURATION})
+TEXT_SHAPED: Final = frozenset({TIME, MICRO_TIME})
 """Messages that JSON shows as text."""
 
 ANY_JSON: Final = frozenset({FIELDS_V1, RAW_EXTENSION})

@@ -113,15 +113,13 @@ def _single(value: Any, field: Field, path: _Path, unknown: list[str] | None) ->
 def _zero(field: Field) -> Any:
     if field.type in _INT_RANGES:
         return 0
-    if field.type == "bool":
-        return False
     if field.type == schema.QUANTITY:
         return "0"
     if field.type in schema.STRING_LISTS:
         return []
     if field.type in schema.ANY_JSON or field.type in schema.TEXT_SHAPED:
         return None
-    return {} if field.is_message and field.type != schema.INT_OR_STRING else ""
+    return {} if field.is_message else ""
 
 
 def _string(value: Any, field: Field, path: _Path) -> str:
@@ -198,7 +196,6 @@ _READERS: Final[dict[str, Callable[[Any, Field, _Path], Any]]] = {
     "bytes": _bytes,
     schema.TIME: _time,
     schema.MICRO_TIME: _time,
-    schema.DURATION: _string,
     schema.QUANTITY: _quantity,
     schema.INT_OR_STRING: _int_or_string,
     schema.FIELDS_V1: _anything,

@@ -8,6 +8,7 @@ import pytest
 from podpass.api import openapi
 from podpass.api.discovery import group_versions
 from podpass.api.openapi.descriptions import describe
+from podpass.api.openapi.paths import resource_paths
 from podpass.api.openapi.schemas import component_schemas, schema_name
 from podpass.api.resources import RESOURCES, Resource
 
@@ -123,6 +124,13 @@ def test_an_unknown_kind_has_no_schema() -> None:
     assert component_schemas([("nowhere", "v1", "Nothing")]) == {}
 
 
+def test_a_kind_that_the_schema_does_not_know_is_any_object() -> None:
+    thing = Resource("x.io", "v1", "things", "Thing", namespaced=False, verbs=("list",))
+    (path,) = resource_paths(thing)
+    content = resource_paths(thing)[path]["get"]["responses"]["200"]["content"]
+    assert content["application/json"]["schema"] == {"type": "object"}
+
+
 def test_names_of_schemas() -> None:
     assert schema_name("k8s.io.api.core.v1.Pod") == "io.k8s.api.core.v1.Pod"
     assert schema_name("com.example.v1.Thing") == "com.example.v1.Thing"
@@ -136,7 +144,9 @@ def test_descriptions_are_of_fields_that_there_are() -> None:
             short = key.removeprefix("io.k8s.api.").removeprefix("io.k8s.apimachinery.pkg.apis.")
             known |= {short} | {f"{short}.{one}" for one in shape.get("properties", ())}
     missing = {one for one in described if one not in known}
-    assert missing <= {"core.v1.VolumeSource.projected"}  # declared by the source, shown in the volume
+    assert missing <= {
+        "core.v1.VolumeSource.projected"
+    }  # declared by the source, shown in the volume
     assert describe("k8s.io.api.core.v1.Nothing") == ""
 
 

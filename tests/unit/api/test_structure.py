@@ -98,6 +98,7 @@ def test_what_is_kept(value: Any, kept: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
+        pytest.param(None, "json: cannot unmarshal null into Go value of type v1.Pod", id="null"),
         pytest.param([], "json: cannot unmarshal array into Go value of type v1.Pod", id="no map"),
         pytest.param(
             pod("x"),
@@ -259,6 +260,7 @@ def test_lists_of_texts_that_the_wire_hides_in_a_message() -> None:
         conform(review({"a": "b"}), message)
 
 
-def test_null_in_a_map_of_times_is_no_time() -> None:
-    message = "k8s.io.api.batch.v1.JobStatus"
-    assert conform({"conditions": [{"type": "x", "status": "y", "lastProbeTime": None}]}, message)
+def test_null_in_a_map_of_times_and_in_a_list_of_anything() -> None:
+    status = {"disruptedPods": {"a": None}}
+    assert conform(status, "k8s.io.api.policy.v1.PodDisruptionBudgetStatus") == status
+    assert conform({"items": [None]}, CORE + "List") == {"items": [None]}

@@ -29,10 +29,8 @@ def index() -> Object:
     """Return the document at `/openapi/v3`: where the others are, with a hash of their content."""
     paths = {}
     for name in _names():
-        content = document(name)
-        if content is not None:
-            digest = hashlib.sha512(content).hexdigest().upper()
-            paths[name] = {"serverRelativeURL": f"/openapi/v3/{name}?hash={digest}"}
+        digest = hashlib.sha512(document(name) or b"").hexdigest().upper()
+        paths[name] = {"serverRelativeURL": f"/openapi/v3/{name}?hash={digest}"}
     return {"paths": paths}
 
 

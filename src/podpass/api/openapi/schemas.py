@@ -24,7 +24,6 @@ _STRINGS: Final[Object] = {"type": "array", "items": {"type": "string"}}
 _SPECIAL: Final[dict[str, Object]] = {
     schema.TIME: {"type": "string", "format": "date-time"},
     schema.MICRO_TIME: {"type": "string", "format": "date-time"},
-    schema.DURATION: {"type": "string"},
     schema.QUANTITY: {"oneOf": [{"type": "string"}, {"type": "number"}]},
     schema.INT_OR_STRING: {
         "format": "int-or-string",
