@@ -24,6 +24,7 @@ from podpass.apiserver.admission.node_restriction import NodeRestriction, forbid
 
 from .conftest import World
 
+OWNER = {"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "uid-n1", "controller": True}
 NODE = UserInfo("system:node:n1", groups=("system:nodes",))
 
 
@@ -48,10 +49,12 @@ async def refused(world: World, asked: AdmissionRequest) -> str:
 
 
 def pod(
-    node: str = "n1", *, mirror: bool = True, owners: Any = (), labels: Any = None, **spec: Any
+    node: str = "n1", *, mirror: bool = True, owners: Any = None, labels: Any = None, **spec: Any
 ) -> Object:
-    metadata: Object = {"name": "p", "namespace": "ns1", "ownerReferences": list(owners)}
+    metadata: Object = {"name": "p", "namespace": "ns1", "ownerReferences": owners}
     metadata["annotations"] = {"kubernetes.io/config.mirror": "h"} if mirror else {}
+    if owners is None:
+        metadata["ownerReferences"] = [OWNER]
     metadata["labels"] = labels or {}
     return {"metadata": metadata, "spec": {"nodeName": node, **spec}}
 
@@ -60,14 +63,10 @@ def node(name: str = "n1", taints: Any = None, **labels: str) -> Object:
     return {"metadata": {"name": name, "labels": labels}, "spec": {"taints": taints}}
 
 
-OWNER = {"apiVersion": "v1", "kind": "Node", "name": "n1"}
-
-
 @pytest.mark.parametrize(
     "asked",
     [
         pytest.param(request("CREATE", PODS, pod()), id="a mirror pod"),
-        pytest.param(request("CREATE", PODS, pod(owners=[OWNER])), id="a mirror pod it owns"),
         pytest.param(request("DELETE", PODS, None, pod(), name="p"), id="delete its pod"),
         pytest.param(
             request("UPDATE", PODS, pod(), pod(), name="p", subresource="status"),
@@ -100,6 +99,7 @@ OWNER = {"apiVersion": "v1", "kind": "Node", "name": "n1"}
     ],
 )
 async def test_what_is_let_through(world: World, asked: AdmissionRequest) -> None:
+    await world.put(NODES, node())
     await NodeRestriction(world.live, world.authorizer).mutate(asked)
     await NodeRestriction(world.live, world.authorizer).validate(asked)
 
@@ -122,6 +122,26 @@ async def test_what_is_let_through(world: World, asked: AdmissionRequest) -> Non
             request("CREATE", PODS, pod(owners=[OWNER, OWNER])),
             'node "n1" can only create pods with a single owner reference set to itself',
             id="two owners",
+        ),
+        pytest.param(
+            request("CREATE", PODS, pod(owners=[])),
+            'node "n1" can only create pods with an owner reference set to itself',
+            id="no owner",
+        ),
+        pytest.param(
+            request("CREATE", PODS, pod(owners=[OWNER | {"controller": False}])),
+            'node "n1" can only create pods with a controller owner reference set to itself',
+            id="an owner that does not control",
+        ),
+        pytest.param(
+            request("CREATE", PODS, pod(owners=[OWNER | {"blockOwnerDeletion": True}])),
+            'node "n1" must not set blockOwnerDeletion on an owner reference',
+            id="an owner that cannot be deleted",
+        ),
+        pytest.param(
+            request("CREATE", PODS, pod(owners=[OWNER | {"uid": "old"}])),
+            "node n1 UID mismatch: expected uid-n1 got old",
+            id="a former node of that name",
         ),
         pytest.param(
             request("CREATE", PODS, pod(owners=[OWNER | {"name": "n2"}])),
@@ -224,6 +244,7 @@ async def test_what_is_let_through(world: World, asked: AdmissionRequest) -> Non
     ],
 )
 async def test_what_is_refused(world: World, asked: AdmissionRequest, text: str) -> None:
+    await world.put(NODES, node())
     assert await refused(world, asked) == text
 
 

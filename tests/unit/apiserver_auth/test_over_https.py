@@ -99,8 +99,19 @@ async def test_a_kubelet_does_its_work(cluster: Cluster) -> None:
     await cluster.must(n1, "PUT", f"{LEASES}/n1", lease)
     pods = await cluster.must(n1, "GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1")
     assert [one["metadata"]["name"] for one in pods["items"]] == ["p"]
+    owner = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "name": "n1",
+        "uid": node["metadata"]["uid"],
+        "controller": True,
+    }
     mirror = {
-        "metadata": {"name": "static-n1", "annotations": {"kubernetes.io/config.mirror": "h"}},
+        "metadata": {
+            "name": "static-n1",
+            "annotations": {"kubernetes.io/config.mirror": "h"},
+            "ownerReferences": [owner],
+        },
         "spec": {"nodeName": "n1", "containers": [{"name": "c", "image": "i"}]},
     }
     await cluster.must(n1, "POST", f"{NAMESPACE}/pods", mirror)

@@ -1,6 +1,7 @@
 """A node writes only what is its own.
 
-1. Pods: create mirror pods on itself; delete, and change the status of, pods on itself.
+1. Pods: create mirror pods on itself, owned by its Node object; delete, and change the status of,
+   pods on itself.
 2. Nodes: its own object; labels that others rely on and taints are not its to change.
 3. Leases: the one of its name in kube-node-lease.
 4. Tokens: see `node_token_restriction`.
@@ -12,7 +13,7 @@ What a kubelet may set of the labels under kubernetes.io and k8s.io follows Kube
 
 from __future__ import annotations
 
-from podpass.api.meta import annotations_of, labels_of, name_of
+from podpass.api.meta import annotations_of, labels_of, name_of, uid_of
 from podpass.api.resources import (
     CONFIG_MAPS,
     LEASES,
@@ -105,7 +106,7 @@ class NodeRestriction(PassivePlugin):
         if not node:
             raise request.forbidden(f'could not determine node from user "{user.name}"')
         if request.resource is PODS:
-            self._check_pod(node, request)
+            await self._check_pod(node, request)
         elif request.resource is NODES:
             _check_node(node, request)
         elif request.resource is LEASES:
@@ -113,7 +114,7 @@ class NodeRestriction(PassivePlugin):
         elif request.resource is SERVICE_ACCOUNTS and request.subresource == "token":
             await self._tokens.check(node, request)
 
-    def _check_pod(self, node: str, request: AdmissionRequest) -> None:
+    async def _check_pod(self, node: str, request: AdmissionRequest) -> None:
         if request.subresource == "status":
             _check_pod_status(node, request)
         elif request.subresource:
@@ -123,6 +124,7 @@ class NodeRestriction(PassivePlugin):
             )
         elif request.operation == "CREATE":
             _check_mirror_pod(node, request)
+            await self._check_owner(node, request)
         elif request.operation == "DELETE":
             if node_of(request.old_object or {}) != node:
                 raise request.forbidden(
@@ -133,6 +135,34 @@ class NodeRestriction(PassivePlugin):
                 f'unexpected operation "{request.operation}", node "{node}" can only create and '
                 "delete mirror pods"
             )
+
+    async def _check_owner(self, node: str, request: AdmissionRequest) -> None:
+        metadata = (request.object or {}).get("metadata") or {}
+        owners = metadata.get("ownerReferences") or [{}]
+        if len(owners) > 1:
+            raise request.forbidden(
+                f'node "{node}" can only create pods with a single owner reference set to itself'
+            )
+        (owner,) = owners
+        if (owner.get("apiVersion"), owner.get("kind")) != (NODES.api_version, NODES.kind) or (
+            owner.get("name") != node
+        ):
+            raise request.forbidden(
+                f'node "{node}" can only create pods with an owner reference set to itself'
+            )
+        if not owner.get("controller"):
+            raise request.forbidden(
+                f'node "{node}" can only create pods with a controller owner reference set to '
+                "itself"
+            )
+        if owner.get("blockOwnerDeletion"):
+            raise request.forbidden(
+                f'node "{node}" must not set blockOwnerDeletion on an owner reference'
+            )
+        uid = str(owner.get("uid") or "")
+        live = await self._objects.get(NODES, "", node, uid)
+        if uid_of(live) != uid:
+            raise request.forbidden(f"node {node} UID mismatch: expected {uid_of(live)} got {uid}")
 
 
 def _check_pod_status(node: str, request: AdmissionRequest) -> None:
@@ -158,16 +188,6 @@ def _check_mirror_pod(node: str, request: AdmissionRequest) -> None:
         raise request.forbidden(
             f'node "{node}" can only create pods with spec.nodeName set to itself'
         )
-    owners = (pod.get("metadata") or {}).get("ownerReferences") or []
-    if len(owners) > 1:
-        raise request.forbidden(
-            f'node "{node}" can only create pods with a single owner reference set to itself'
-        )
-    for owner in owners:
-        if owner.get("kind") != NODES.kind or owner.get("name") != node:
-            raise request.forbidden(
-                f'node "{node}" can only create pods with an owner reference set to itself'
-            )
     for resource, _ in references(pod.get("spec") or {}):
         raise request.forbidden(
             f'node "{node}" can not create pods that reference {_SPOKEN[resource.plural]}'
