@@ -9,42 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from podpass.api import resources
-from podpass.apiserver.access_review import AccessReviews
-from podpass.apiserver.admission.chain import AdmissionChain
-from podpass.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
-from podpass.apiserver.admission.node_restriction import NodeRestriction
-from podpass.apiserver.admission.service_account import ServiceAccountAdmission
-from podpass.apiserver.authentication import Authenticator
-from podpass.apiserver.authorization import Authorizer
+from podpass.api.errors import StatusError
 from podpass.apiserver.bootstrap_policy import ensure_bootstrap_policy
-from podpass.apiserver.delete_handlers import DeleteHandlers
-from podpass.apiserver.fresh_reads import FreshReads
+from podpass.apiserver.composition import Foundation, compose
 from podpass.apiserver.health import Check, HealthChecks, NotHealthy, ping
 from podpass.apiserver.kubelet_client import KubeletClient
 from podpass.apiserver.listeners import Listeners, bind, tls_context
-from podpass.apiserver.live_objects import LiveObjects
-from podpass.apiserver.metrics import Metrics
-from podpass.apiserver.non_resource import NonResourceHandlers
-from podpass.apiserver.pod_connect import PodConnect
-from podpass.apiserver.read_handlers import ReadHandlers
-from podpass.apiserver.request_flow import RequestFlow
-from podpass.apiserver.routes import Handlers, Routes
 from podpass.apiserver.server import HttpServer
 from podpass.apiserver.settings import ApiServerSettings
 from podpass.apiserver.signing_keys import Signer, read_key_set, read_signing_key
-from podpass.apiserver.special_handlers import SpecialHandlers
-from podpass.apiserver.token_request import TokenRequests
-from podpass.apiserver.token_review import SelfSubjectReviews, TokenReviews
-from podpass.apiserver.watch_stream import WatchStream
-from podpass.apiserver.well_known import render_documents
-from podpass.apiserver.write_handlers import WriteHandlers
 from podpass.base.clock import Clock
-from podpass.jose.key_set import KeySet
-from podpass.serviceaccount.issuance import IssuancePolicy
 from podpass.storage.cached_objects import CachedObjects
 from podpass.storage.interface import Store
 from podpass.storage.objects import ObjectStore
@@ -72,14 +50,25 @@ class ApiServer:
         self._objects = ObjectStore(store)
         self._cached = CachedObjects(self._objects, clock=clock)
         self._signer = Signer(read_signing_key(settings.service_account_signing_key_file))
-        self._keys = read_key_set(
-            settings.service_account_key_files or (settings.service_account_signing_key_file,)
-        )
+        signing_key_file = settings.service_account_signing_key_file
+        keys = read_key_set(settings.service_account_key_files or (signing_key_file,))
         self._kubelets = KubeletClient(settings, self._cached)
         self._http: HttpServer | None = None
         self._feeding: asyncio.Task[None] | None = None
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.flow = self._build_flow(self._keys)
+        self.flow = compose(
+            Foundation(
+                settings=settings,
+                cached=self._cached,
+                keys=keys,
+                signer=self._signer,
+                kubelets=self._kubelets,
+                health=self._health(),
+                stopping=self._stopping,
+                is_ready=lambda: self._ready,
+                clock=clock,
+            )
+        )
 
     async def start(self, listeners: Listeners) -> None:
         """Serve; returns when the server is ready (rule 1).
@@ -92,7 +81,7 @@ class ApiServer:
             await self._http.listen(bound)
         self._feeding = asyncio.create_task(self._cached.run(), name="watch caches")
         self._feeding.add_done_callback(self._feeding_ended)
-        await self._first_of(self._prepare())
+        await self._prepare_unless_failed()
         self._ready = True
         for bound in listeners.shared:
             await self._http.listen(bound)
@@ -124,15 +113,15 @@ class ApiServer:
         for cache in self._cached.caches.values():
             await cache.wait_for(newest, STOP_GRACE_SECONDS)
 
-    async def _first_of(self, preparing: object) -> None:
-        """Run the preparation unless a background task ends before."""
-        assert asyncio.iscoroutine(preparing)  # noqa: S101 - the only caller
-        task: asyncio.Task[None] = asyncio.create_task(preparing)
-        await asyncio.wait({task, self.failed}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            task.cancel()
+    async def _prepare_unless_failed(self) -> None:
+        """Prepare, unless the watch of the store ends before."""
+        preparing = asyncio.ensure_future(self._prepare())
+        waiting: set[asyncio.Future[None]] = {preparing, self.failed}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if not preparing.done():
+            preparing.cancel()
             await self.failed
-        await task
+        await preparing
 
     def _feeding_ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or self._stopping.is_set() or self.failed.done():
@@ -146,83 +135,6 @@ class ApiServer:
         if self._settings.unix_socket is not None:
             shown.append(str(self._settings.unix_socket))
         return shown
-
-    def _build_flow(self, keys: KeySet) -> RequestFlow:
-        settings, clock, cached = self._settings, self._clock, self._cached
-        minimum = int(settings.service_account_min_token_expiration.total_seconds())
-        maximum = settings.service_account_max_token_expiration
-        live = LiveObjects(cached)
-        authenticator = Authenticator(
-            keys=keys,
-            issuers=settings.service_account_issuers,
-            api_audiences=settings.audiences,
-            reader=cached,
-            clock=clock,
-            anonymous=settings.anonymous_auth,
-        )
-        authorizer = Authorizer(cached)
-        admission = AdmissionChain(
-            [
-                NamespaceLifecycle(live),
-                ServiceAccountAdmission(live, clock),
-                NodeRestriction(live, authorizer),
-            ]
-        )
-        policy = IssuancePolicy(
-            issuer=settings.service_account_issuers[0],
-            api_audiences=settings.audiences,
-            minimum_seconds=minimum,
-            maximum_seconds=int(maximum.total_seconds()) if maximum else 0,
-            extend=settings.service_account_extend_token_expiration,
-        )
-        metrics = Metrics()
-        fresh = FreshReads(self._objects)
-        reads = ReadHandlers(self._objects, cached, fresh, clock)
-        writes = WriteHandlers(
-            self._objects, admission, reads, clock, minimum_token_expiration_seconds=minimum
-        )
-        access = AccessReviews(authorizer)
-        special = SpecialHandlers(
-            objects=self._objects,
-            admission=admission,
-            writes=writes,
-            tokens=TokenRequests(policy, self._signer, live, clock),
-            reviews={
-                resources.TOKEN_REVIEWS: TokenReviews(authenticator).create,
-                resources.SELF_SUBJECT_REVIEWS: SelfSubjectReviews(clock).create,
-                resources.SUBJECT_ACCESS_REVIEWS: access.create,
-                resources.SELF_SUBJECT_ACCESS_REVIEWS: access.create_self,
-            },
-            clock=clock,
-        )
-        handlers = Handlers(
-            reads=reads,
-            watches=WatchStream(cached, fresh, clock, metrics, self._stopping),
-            writes=writes,
-            deletes=DeleteHandlers(self._objects, admission, reads, clock),
-            special=special,
-            pods=PodConnect(cached, self._kubelets),
-        )
-        documents = render_documents(
-            issuer=settings.service_account_issuers[0],
-            jwks_uri=settings.service_account_jwks_uri,
-            external_address=settings.external_address,
-            keys=keys,
-        )
-        return RequestFlow(
-            authenticator=authenticator,
-            authorizer=authorizer,
-            routes=Routes(handlers),
-            non_resource=NonResourceHandlers(
-                health=self._health(),
-                counters=metrics,
-                documents=documents,
-                external_address=settings.external_address,
-            ),
-            metrics=metrics,
-            clock=clock,
-            is_ready=lambda: self._ready,
-        )
 
     def _health(self) -> HealthChecks:
         live: dict[str, Check] = {"ping": ping}
@@ -238,16 +150,13 @@ class ApiServer:
         return HealthChecks({"livez": live, "readyz": ready, "healthz": ready})
 
     async def _check_storage(self) -> None:
-        from podpass.api.errors import StatusError  # noqa: PLC0415
-
         try:
             await self._objects.current_revision()
         except StatusError as error:
             raise NotHealthy(error.message) from error
 
 
-async def _check(holds: object, why: str) -> None:
-    assert callable(holds)  # noqa: S101 - the callers are above
+async def _check(holds: Callable[[], bool], why: str) -> None:
     if not holds():
         raise NotHealthy(why)
 

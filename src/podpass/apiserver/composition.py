@@ -1,0 +1,155 @@
+"""Builds the handlers of an API server and what stands behind them: only objects, nothing runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from podpass.api import resources
+from podpass.apiserver.access_review import AccessReviews
+from podpass.apiserver.admission.chain import AdmissionChain
+from podpass.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from podpass.apiserver.admission.node_restriction import NodeRestriction
+from podpass.apiserver.admission.service_account import ServiceAccountAdmission
+from podpass.apiserver.authentication import Authenticator
+from podpass.apiserver.authorization import Authorizer
+from podpass.apiserver.delete_handlers import DeleteHandlers
+from podpass.apiserver.fresh_reads import FreshReads
+from podpass.apiserver.health import HealthChecks
+from podpass.apiserver.kubelet_client import KubeletClient
+from podpass.apiserver.live_objects import LiveObjects
+from podpass.apiserver.metrics import Metrics
+from podpass.apiserver.non_resource import NonResourceHandlers
+from podpass.apiserver.pod_connect import PodConnect
+from podpass.apiserver.read_handlers import ReadHandlers
+from podpass.apiserver.request_flow import RequestFlow
+from podpass.apiserver.routes import Handlers, Routes
+from podpass.apiserver.settings import ApiServerSettings
+from podpass.apiserver.signing_keys import Signer
+from podpass.apiserver.special_handlers import SpecialHandlers
+from podpass.apiserver.token_request import TokenRequests
+from podpass.apiserver.token_review import SelfSubjectReviews, TokenReviews
+from podpass.apiserver.watch_stream import WatchStream
+from podpass.apiserver.well_known import render_documents
+from podpass.apiserver.write_handlers import WriteHandlers
+from podpass.base.clock import Clock
+from podpass.jose.key_set import KeySet
+from podpass.serviceaccount.issuance import IssuancePolicy
+from podpass.storage.cached_objects import CachedObjects
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foundation:
+    """What the handlers stand on.
+
+    Attributes:
+        settings: Of the server.
+        cached: Watch caches over the store.
+        keys: Trusted service account keys.
+        signer: Signs tokens.
+        kubelets: For logs and exec.
+        health: Checks behind `/livez` and the like.
+        stopping: Set when the server stops; ends watches.
+        is_ready: Whether requests can be answered.
+        clock: Time.
+    """
+
+    settings: ApiServerSettings
+    cached: CachedObjects
+    keys: KeySet
+    signer: Signer
+    kubelets: KubeletClient
+    health: HealthChecks
+    stopping: asyncio.Event
+    is_ready: Callable[[], bool]
+    clock: Clock
+
+
+def admission_chain(live: LiveObjects, authorizer: Authorizer, clock: Clock) -> AdmissionChain:
+    """Return the admission plugins in their order."""
+    return AdmissionChain(
+        [
+            NamespaceLifecycle(live),
+            ServiceAccountAdmission(live, clock),
+            NodeRestriction(live, authorizer),
+        ]
+    )
+
+
+def issuance_policy(settings: ApiServerSettings) -> IssuancePolicy:
+    """Return what tokens this server issues."""
+    maximum = settings.service_account_max_token_expiration
+    return IssuancePolicy(
+        issuer=settings.service_account_issuers[0],
+        api_audiences=settings.audiences,
+        minimum_seconds=int(settings.service_account_min_token_expiration.total_seconds()),
+        maximum_seconds=int(maximum.total_seconds()) if maximum else 0,
+        extend=settings.service_account_extend_token_expiration,
+    )
+
+
+def compose(base: Foundation) -> RequestFlow:
+    """Return the way of all requests."""
+    settings, clock, cached = base.settings, base.clock, base.cached
+    objects = cached.objects
+    policy = issuance_policy(settings)
+    live = LiveObjects(cached)
+    metrics = Metrics()
+    authenticator = Authenticator(
+        keys=base.keys,
+        issuers=settings.service_account_issuers,
+        api_audiences=settings.audiences,
+        reader=cached,
+        clock=clock,
+        anonymous=settings.anonymous_auth,
+    )
+    authorizer = Authorizer(cached)
+    admission = admission_chain(live, authorizer, clock)
+    fresh = FreshReads(objects)
+    reads = ReadHandlers(objects, cached, fresh, clock)
+    writes = WriteHandlers(
+        objects, admission, reads, clock, minimum_token_expiration_seconds=policy.minimum_seconds
+    )
+    access = AccessReviews(authorizer)
+    special = SpecialHandlers(
+        objects=objects,
+        admission=admission,
+        writes=writes,
+        tokens=TokenRequests(policy, base.signer, live, clock),
+        reviews={
+            resources.TOKEN_REVIEWS: TokenReviews(authenticator).create,
+            resources.SELF_SUBJECT_REVIEWS: SelfSubjectReviews(clock).create,
+            resources.SUBJECT_ACCESS_REVIEWS: access.create,
+            resources.SELF_SUBJECT_ACCESS_REVIEWS: access.create_self,
+        },
+        clock=clock,
+    )
+    handlers = Handlers(
+        reads=reads,
+        watches=WatchStream(cached, fresh, clock, metrics, base.stopping),
+        writes=writes,
+        deletes=DeleteHandlers(objects, admission, reads, clock),
+        special=special,
+        pods=PodConnect(cached, base.kubelets),
+    )
+    documents = render_documents(
+        issuer=policy.issuer,
+        jwks_uri=settings.service_account_jwks_uri,
+        external_address=settings.external_address,
+        keys=base.keys,
+    )
+    return RequestFlow(
+        authenticator=authenticator,
+        authorizer=authorizer,
+        routes=Routes(handlers),
+        non_resource=NonResourceHandlers(
+            health=base.health,
+            counters=metrics,
+            documents=documents,
+            external_address=settings.external_address,
+        ),
+        metrics=metrics,
+        clock=clock,
+        is_ready=base.is_ready,
+    )
