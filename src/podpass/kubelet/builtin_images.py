@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import os
 import platform
 import signal
@@ -122,7 +123,8 @@ _INDEX = b"""\
 _ERROR_PAGE = b"<!DOCTYPE html>\n<html><body><h1>An error occurred.</h1></body></html>\n"
 _NGINX_START = b"""\
 #!/bin/sh
-exec /usr/lib/nginx/nginx -p /var/cache/nginx/ -c /etc/nginx/nginx.conf -e /var/log/nginx/error.log "$@"
+exec /usr/lib/nginx/nginx -p /var/cache/nginx/ -c /etc/nginx/nginx.conf \\
+    -e /var/log/nginx/error.log "$@"
 """
 
 
@@ -199,16 +201,26 @@ def _nginx() -> Image:
     )
 
 
-def _python_directories() -> tuple[tuple[Path, str], ...]:
+def _package_directories() -> list[str]:
+    """Return where podpass and what it needs are imported from, outside the interpreter's own."""
+    found: list[str] = []
+    for package in ("podpass", "aiohttp", "click", "cryptography", "orjson", "yaml", "uvloop"):
+        spec = importlib.util.find_spec(package)
+        for location in (spec.submodule_search_locations if spec else None) or ():
+            directory = str(Path(location).parent)
+            own = any(Path(directory).is_relative_to(p) for p in (sys.prefix, sys.base_prefix))
+            if not own and directory not in found:
+                found.append(directory)
+    return found
+
+
+def _python_directories(*more: str) -> tuple[tuple[Path, str], ...]:
     """Return what this interpreter needs to run, as it is spelled and as it really lies."""
-    prefixes = {Path(sys.prefix), Path(sys.base_prefix), Path(podpass.__file__).parent.parent}
-    prefixes |= {path.resolve() for path in prefixes}
-    outer = [
-        path for path in sorted(prefixes) if not any(path.is_relative_to(p) for p in _HOST_PROGRAMS)
-    ]
+    wanted = {Path(path) for path in (sys.prefix, sys.base_prefix, *more)}
+    wanted |= {path.resolve() for path in wanted}
     kept: list[Path] = []
-    for path in outer:
-        if not any(path.is_relative_to(other) for other in kept):
+    for path in sorted(wanted):
+        if not any(path.is_relative_to(other) for other in (*_HOST_PROGRAMS, *kept)):
             kept.append(path)
     return tuple((path, str(path)) for path in kept)
 
@@ -217,14 +229,18 @@ _HOST_PROGRAMS = (Path("/usr"), Path("/bin"), Path("/lib"), Path("/lib64"), Path
 
 
 def _podpass() -> Image:
+    packages = _package_directories()
+    environment = {"PATH": DEFAULT_PATH}
+    if packages:
+        environment["PYTHONPATH"] = os.pathsep.join(packages)
     return Image(
         name="podpass",
         id=_identity("podpass", sys.version, sys.prefix),
         size=0,
         files=_HOST_FILES,
-        binds=_python_directories(),
+        binds=_python_directories(*packages),
         entrypoint=(sys.executable, "-m", "podpass"),
-        environment={"PATH": DEFAULT_PATH},
+        environment=environment,
     )
 
 

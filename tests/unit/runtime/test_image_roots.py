@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from runtime.embedded_rig import EmbeddedRig, embedded_rig
 
+from podpass.kubelet.runtime.bubblewrap import Overlay
+from podpass.kubelet.runtime.interface import Mount
+
 
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[EmbeddedRig]:
@@ -73,3 +76,18 @@ async def test_a_program_image_runs_with_arguments(rig: EmbeddedRig) -> None:
     rig.images.add("greet", program)
     config = replace(rig.script(""), image="greet", command=(), args=("you",))
     assert await rig.output(config) == "hello you from /usr/local/bin/greet\n"
+
+
+async def test_where_overlays_cannot_be_on_disk_writes_stay_in_memory(rig: EmbeddedRig) -> None:
+    rig.runtime._overlay = Overlay.IN_MEMORY
+    rig.images.add("mine", small_root(rig.directory / "root"))
+    volume = rig.directory / "volume"
+    volume.mkdir()
+    (volume / "token").write_text("secret")
+    for image in ("mine", "busybox"):
+        config = rig.script(
+            "echo x > /usr/new; cat /usr/new /usr/share/none/here/token",
+            Mount(volume, "/usr/share/none/here"),
+            name=image,
+        )
+        assert await rig.output(replace(config, image=image)) == "x\nsecret\n"
