@@ -15,7 +15,10 @@ from typing import Any
 import orjson
 import pytest
 import yaml
+from apiserver.api_calls import node, pod
+from apiserver.stub_kubelet import StubKubelet
 
+from podpass.api.errors import StatusError
 from podpass.storage.location import open_store
 from podpass.testing.api_server import RunningApiServer, TestPki, running_api_server
 
@@ -254,3 +257,22 @@ async def test_namespaces_come_and_are_marked(kubectl: Kubectl) -> None:
     assert "because it is being terminated" in refused.err
     immortal = await kubectl.run("delete", "ns", "default")
     assert "this namespace may not be deleted" in immortal.err
+
+
+async def test_logs_and_exec_reach_the_kubelet(kubectl: Kubectl, pki: TestPki) -> None:
+    async with StubKubelet(pki).running() as kubelet:
+        await kubectl("create", "sa", "default")
+        worker = orjson.dumps(node("n", port=kubelet.port)).decode()
+        await kubectl("create", "-f", "-", stdin=worker)
+        await kubectl("create", "-f", "-", stdin=orjson.dumps(pod("p", nodeName="n")).decode())
+        assert await kubectl("logs", "p", "--tail=3") == "first line\n"
+        assert await kubectl("exec", "-i", "p", "--", "cat", stdin="hello\n") == "hello\n"
+        kubelet.exit_code = 3
+        failed = await kubectl.run("exec", "p", "-i", "--", "false")
+        assert failed.code == 3
+        kubelet.refusal = StatusError(404, "NotFound", "no such container")
+        refused = await kubectl.run("exec", "p", "--", "cat")
+        assert refused.code == 1
+        assert "container not found" in refused.err
+        ghost = await kubectl.run("exec", "ghost", "--", "cat")
+        assert 'pods "ghost" not found' in ghost.err
