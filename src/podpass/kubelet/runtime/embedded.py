@@ -126,7 +126,7 @@ class EmbeddedRuntime:
         except OSError as error:
             remove_tree(directory)
             raise RuntimeFailure(f"cannot make the pod sandbox: {error}") from error
-        except RuntimeFailure:
+        except (RuntimeFailure, asyncio.CancelledError):
             remove_tree(directory)
             raise
         self._sandboxes[sandbox_id] = SandboxRecord(status, process)
@@ -151,7 +151,7 @@ class EmbeddedRuntime:
             service_port=service[1] if service else 0,
             endpoints=[str(path) for path in config.api_endpoints],
         )
-        pid, reply = await _start_and_hear("pod_sandbox", spec, directory)
+        pid, reply = await _start_and_hear("pod_sandbox", spec, directory, self._watch)
         process = self._state.sandbox_process(sandbox_id)
         if reply != pod_sandbox.READY or process is None:
             self._watch.reap(pid)
@@ -291,7 +291,7 @@ class EmbeddedRuntime:
             tty=config.tty,
         )
         try:
-            pid, reply = await _start_and_hear("shim", spec, directory)
+            pid, reply = await _start_and_hear("shim", spec, directory, self._watch)
         except OSError as error:
             raise RuntimeFailure(f"cannot start the container: {error}") from error
         record = self._state.refresh(record)
@@ -452,7 +452,7 @@ def _new_id() -> str:
 
 
 async def _start_and_hear(
-    module: str, spec: ContainerSpec | SandboxSpec, directory: Path
+    module: str, spec: ContainerSpec | SandboxSpec, directory: Path, watch: ProcessWatch
 ) -> tuple[int, bytes]:
     """Start a process of ours; return its pid and what it replied."""
     answer, reply = os.pipe()
@@ -467,7 +467,12 @@ async def _start_and_hear(
     finally:
         os.close(reply)
         os.close(complaints)
-    return pid, await read_to_end(answer)
+    try:
+        return pid, await read_to_end(answer)
+    except asyncio.CancelledError:
+        os.kill(pid, signal.SIGKILL)  # nobody would know of it
+        watch.reap(pid)
+        raise
 
 
 def _last_words(directory: Path) -> str:
