@@ -204,7 +204,9 @@ class Installer:
         found = []
         for pod in listed["items"]:
             label = labels_of(pod).get(REVISION_LABEL, "")
-            if name_of(pod) == settings.installer_name or not label.isdecimal():
+            if name_of(pod) == settings.installer_name or labels_of(pod).get("app") != "installer":
+                continue
+            if not label.isdecimal():
                 continue
             ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
             found.append((int(label), "" if ended else name_of(pod)))

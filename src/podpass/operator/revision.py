@@ -1,7 +1,7 @@
 """When a new revision is made, and under which number.
 
 1. The counter lives in the ConfigMaps `revision-status-N`; the status of the KubeAPIServer follows
-   the highest one that is ready, so that it survives the loss of that object.
+   the highest one that is ready, so that it survives the loss of that object. It never goes back.
 2. What counts is `data`: a change of labels or annotations makes no revision.
 3. While a required input is missing there is no new revision.
 4. A number is never used twice. One that was begun and not finished is finished if its copies
@@ -59,7 +59,7 @@ class UpToDate:
 
 @dataclass(frozen=True, slots=True)
 class CorrectStatus:
-    """`latestAvailableRevision` does not say what is there (rule 1)."""
+    """`latestAvailableRevision` is behind what is there (rule 1)."""
 
     latest: int
 
@@ -107,7 +107,7 @@ def decide_revision(
     """
     known = list(records)
     highest_ready = max((one.number for one in known if one.ready), default=0)
-    if highest_ready and highest_ready != latest:  # 1
+    if highest_ready > latest:  # 1
         return CorrectStatus(highest_ready)
     missing = tuple(one for one in inputs if one.required and live.get(one) is None)
     if missing:  # 3

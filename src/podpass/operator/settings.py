@@ -70,7 +70,7 @@ SHORT: Final = Timing(
     installer_pending=_seconds(15),
     static_pod_missing=_seconds(15),
     degraded_inertia=_seconds(5),
-    resync=_seconds(10),
+    resync=_seconds(60),
 )
 OPENSHIFT: Final = Timing(
     min_ready=_seconds(30),
