@@ -75,9 +75,7 @@ def _questions(user: UserInfo, wanted: UserInfo) -> Iterator[Attributes]:
             yield replace(in_group, resource="userextras", subresource=key, name=value)
 
 
-def impersonate(
-    headers: CIMultiDictProxy[str], user: UserInfo, authorizer: Authorizer
-) -> UserInfo:
+def impersonate(headers: CIMultiDictProxy[str], user: UserInfo, authorizer: Authorizer) -> UserInfo:
     """Return who the request is to be judged as.
 
     Args:
