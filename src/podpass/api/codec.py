@@ -19,7 +19,6 @@ from podpass.api.json_codec import MalformedBody, duplicate_keys, parse_json
 from podpass.api.protobuf import decode_envelope, decode_message, encode_envelope, encode_message
 from podpass.api.resources import Object
 from podpass.api.structure import StructureError, conform
-from podpass.api.yaml_codec import parse_yaml
 
 FieldValidation: TypeAlias = Literal["Strict", "Warn", "Ignore"]
 
@@ -70,6 +69,8 @@ def decode_body(
             if field_validation != "Ignore":
                 repeated = [f'duplicate field "{path}"' for path in duplicate_keys(body, value)]
         elif media_type == YAML:
+            from podpass.api.yaml_codec import parse_yaml  # noqa: PLC0415 - rare, and 20 ms to load
+
             value = parse_yaml(
                 body,
                 lambda key, line: repeated.append(

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import ROUND_UP, Decimal
 from typing import Literal, TypeAlias
 
 Family: TypeAlias = Literal["decimal", "binary", "exponent"]
 
 PATTERN = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
-_SHAPE = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))([a-zA-Z]*)([-+]?[0-9]*)\Z")
+_SHAPE = re.compile(r"([+-]?)(?=\.?[0-9])([0-9]*)\.?([0-9]*)([a-zA-Z]*)([-+]?[0-9]*)\Z")
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _DECIMAL_SUFFIX = {power: suffix for suffix, power in _DECIMAL.items()}
 _BINARY = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
@@ -82,23 +81,26 @@ def parse_quantity(text: str) -> Quantity:
     match = _SHAPE.match(text)
     if match is None:
         raise ValueError(f"quantities must match the regular expression '{PATTERN}'")
-    number, suffix, exponent = match.groups()
+    sign, whole, fraction, suffix, exponent = match.groups()
     family: Family = "decimal"
+    power, factor = 0, 1
     if suffix in {"e", "E"} and exponent.lstrip("+-"):
         power = int(exponent)
         if abs(power) > _LARGEST_EXPONENT:
             raise ValueError("unable to parse quantity's suffix")
-        family, factor = "exponent", Decimal(10) ** power
+        family = "exponent"
     elif exponent:
         raise ValueError("unable to parse quantity's suffix")
     elif suffix in _BINARY:
-        family, factor = "binary", Decimal(1024) ** (_BINARY.index(suffix) + 1)
+        family, factor = "binary", 1024 ** (_BINARY.index(suffix) + 1)
     elif suffix in _DECIMAL:
-        factor = Decimal(10) ** _DECIMAL[suffix]
+        power = _DECIMAL[suffix]
     else:
         raise ValueError("unable to parse quantity's suffix")
-    nanos = (Decimal(number) * factor * _NANO).to_integral_value(rounding=ROUND_UP)
-    return Quantity(int(nanos), family)
+    amount = int(whole + fraction) * factor
+    power += 9 - len(fraction)
+    nanos = amount * 10**power if power >= 0 else -(-amount // 10**-power)
+    return Quantity(-nanos if sign == "-" else nanos, family)
 
 
 def canonical_quantity(text: str) -> str:

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 import orjson
@@ -110,7 +110,7 @@ class Field:
 
 
 def _read(name: str) -> Any:
-    return orjson.loads(resources.files("podpass.api").joinpath("data", name).read_bytes())
+    return orjson.loads(Path(__file__).with_name("data").joinpath(name).read_bytes())
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ KINDS = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(KINDS).flatmap(lambda one: st.tuples(st.just(one), messages(one))))
 def test_what_is_encoded_is_decoded(drawn: tuple[str, dict[str, Any]]) -> None:
     message, value = drawn

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 import orjson
 
 
 @cache
 def _descriptions() -> dict[str, str]:
-    data = resources.files("podpass.api").joinpath("data", "descriptions.json").read_bytes()
-    return dict(orjson.loads(data))
+    data = Path(__file__).parent.with_name("data") / "descriptions.json"
+    return dict(orjson.loads(data.read_bytes()))
 
 
 def describe(name: str) -> str:

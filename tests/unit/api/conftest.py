@@ -1,0 +1,6 @@
+"""Properties are judged by their outcome, not by how busy the machine is."""
+
+from hypothesis import settings
+
+settings.register_profile("podpass", deadline=None)
+settings.load_profile("podpass")
