@@ -79,7 +79,7 @@ async def test_a_program_image_runs_with_arguments(rig: EmbeddedRig) -> None:
 
 
 async def test_where_overlays_cannot_be_on_disk_writes_stay_in_memory(rig: EmbeddedRig) -> None:
-    rig.runtime._overlay = Overlay.IN_MEMORY
+    rig.runtime._containers._overlay = Overlay.IN_MEMORY
     rig.images.add("mine", small_root(rig.directory / "root"))
     volume = rig.directory / "volume"
     volume.mkdir()
