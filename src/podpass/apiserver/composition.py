@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from podpass.api import resources
 from podpass.apiserver.access_review import AccessReviews
-from podpass.apiserver.admission.chain import AdmissionChain
-from podpass.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
-from podpass.apiserver.admission.node_restriction import NodeRestriction
-from podpass.apiserver.admission.service_account import ServiceAccountAdmission
+from podpass.apiserver.admission.plugins import build_admission_chain
 from podpass.apiserver.authentication import Authenticator
 from podpass.apiserver.authorization import Authorizer
 from podpass.apiserver.delete_handlers import DeleteHandlers
@@ -66,17 +64,6 @@ class Foundation:
     clock: Clock
 
 
-def admission_chain(live: LiveObjects, authorizer: Authorizer, clock: Clock) -> AdmissionChain:
-    """Return the admission plugins in their order."""
-    return AdmissionChain(
-        [
-            NamespaceLifecycle(live),
-            ServiceAccountAdmission(live, clock),
-            NodeRestriction(live, authorizer),
-        ]
-    )
-
-
 def issuance_policy(settings: ApiServerSettings) -> IssuancePolicy:
     """Return what tokens this server issues."""
     maximum = settings.service_account_max_token_expiration
@@ -105,7 +92,7 @@ def compose(base: Foundation) -> RequestFlow:
         anonymous=settings.anonymous_auth,
     )
     authorizer = Authorizer(cached)
-    admission = admission_chain(live, authorizer, clock)
+    admission = build_admission_chain(live, authorizer, clock)
     fresh = FreshReads(objects)
     reads = ReadHandlers(objects, cached, fresh, clock)
     writes = WriteHandlers(
@@ -142,6 +129,7 @@ def compose(base: Foundation) -> RequestFlow:
     return RequestFlow(
         authenticator=authenticator,
         authorizer=authorizer,
+        catch_up=partial(fresh.catch_up, cached.caches[resources.PODS]),
         routes=Routes(handlers),
         non_resource=NonResourceHandlers(
             health=base.health,

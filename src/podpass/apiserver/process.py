@@ -16,6 +16,7 @@ from podpass.apiserver.listeners import ListenError
 from podpass.apiserver.settings import ApiServerSettings
 from podpass.base.clock import SystemClock
 from podpass.jose.keys import UnusableKey
+from podpass.storage.compaction import Compactor
 from podpass.storage.interface import StoreUnavailable
 from podpass.storage.location import open_store
 
@@ -36,6 +37,7 @@ def run(settings: ApiServerSettings) -> None:
 
 
 async def _run(settings: ApiServerSettings) -> None:
+    clock = SystemClock()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,7 +48,7 @@ async def _run(settings: ApiServerSettings) -> None:
         raise StartError(str(error)) from error
     try:
         try:
-            server = await serve(settings, store, SystemClock())
+            server = await serve(settings, store, clock)
         except (ListenError, UnusableKey, StoreUnavailable) as error:
             raise StartError(str(error)) from error
         except StatusError as error:
@@ -54,6 +56,7 @@ async def _run(settings: ApiServerSettings) -> None:
         # What lives now lives as long as the process: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
+        compaction = asyncio.create_task(Compactor(store, clock=clock).run())
         stopped = asyncio.ensure_future(stop.wait())
         waiting: set[asyncio.Future[Any]] = {stopped, server.failed}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -64,5 +67,6 @@ async def _run(settings: ApiServerSettings) -> None:
             raise StartError(f"the watch of the store failed: {server.failed.exception()}")
         stopped.cancel()
         server.failed.cancel()
+        compaction.cancel()
     finally:
         await store.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from aiohttp import web
@@ -58,6 +58,7 @@ class RequestFlow:
         *,
         authenticator: Authenticator,
         authorizer: Authorizer,
+        catch_up: Callable[[], Awaitable[None]],
         routes: Routes,
         non_resource: NonResourceHandlers,
         metrics: Metrics,
@@ -66,6 +67,7 @@ class RequestFlow:
     ) -> None:
         self._authenticator = authenticator
         self._authorizer = authorizer
+        self._catch_up = catch_up
         self._routes = routes
         self._non_resource = non_resource
         self._metrics = metrics
@@ -100,13 +102,13 @@ class RequestFlow:
         if not self._is_ready():
             raise errors.service_unavailable("the API server is starting, try again")
         await self._authenticate(context)
-        self._authorize(context, info.verb)
+        await self._authorize(context, info.verb)
         if not info.is_resource:
             return await self._non_resource.respond(context)
         handler, resource = self._routes.find(info)
         if info.subresource == "exec" and info.verb == "get":
             # A websocket starts with GET; who may only read must not run commands by it.
-            self._authorize(context, "create")
+            await self._authorize(context, "create")
         if info.subresource not in {"exec", "log"}:
             context.representation = negotiate(context.http.headers.get("Accept", ""))
         return await handler(context, resource)
@@ -119,7 +121,7 @@ class RequestFlow:
         context.warnings.extend(known.warnings)
         context.audit_annotations.update(known.audit_annotations)
 
-    def _authorize(self, context: RequestContext, verb: str) -> None:
+    async def _authorize(self, context: RequestContext, verb: str) -> None:
         info = context.info
         if info.is_resource:
             attributes = Attributes(
@@ -135,6 +137,10 @@ class RequestFlow:
         else:
             attributes = Attributes(context.user, verb, path=info.path)
         decision = self._authorizer.authorize(attributes)
+        if not decision.allowed:
+            # What allows it may have been written through another server a moment ago.
+            await self._catch_up()
+            decision = self._authorizer.authorize(attributes)
         if not decision.allowed:
             raise forbidden_error(attributes, decision.reason)
 
