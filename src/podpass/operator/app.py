@@ -15,6 +15,7 @@ from podpass.client.events import EventRecorder
 from podpass.client.leader import LeaderElector
 from podpass.client.rest import RestClient
 from podpass.operator import names
+from podpass.operator.cert_sync import CertSyncController
 from podpass.operator.config_controllers import (
     BoundSATokenSignerController,
     TargetConfigController,
@@ -78,6 +79,7 @@ def _loops(parts: Parts, client: RestClient) -> list[SyncLoop]:
         InstallerController(parts).loop(),
         StaticPodHealthController(parts).loop(),
         PruneController(parts).loop(),
+        CertSyncController(parts).loop(),
         ClusterOperatorController(parts, client).loop(),
     ]
     if parts.settings.profile.trust is not None:

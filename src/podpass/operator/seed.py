@@ -32,6 +32,7 @@ from podpass.api.resources import (
     Resource,
 )
 from podpass.operator import names
+from podpass.operator.cert_sync import RECORD, certs_digest
 from podpass.operator.cluster_operator import apply_summaries, summaries
 from podpass.operator.conditions import apply_conditions, rollout_conditions
 from podpass.operator.deployment import operator_deployment
@@ -261,9 +262,19 @@ def _config_objects(seed: Seed, settings: OperatorSettings) -> Iterator[Object]:
         if name == names.SIGNING_CERTS:
             yield _object(CONFIG_MAPS, name, names.MACHINE_CONFIG_NAMESPACE, data=data)
     client_ca = {"ca-bundle.crt": seed.ca_certificate.decode()}
+    certs = {names.CLIENT_CA: client_ca}
     yield _object(CONFIG_MAPS, names.CLIENT_CA, operand, data=client_ca)
     for name, content in _cert_secrets(seed).items():
-        yield _secret(name, operand, content)
+        secret = _secret(name, operand, content)
+        certs[name] = secret["data"]
+        yield secret
+    digest = certs_digest(certs)
+    yield _object(
+        CONFIG_MAPS,
+        RECORD,
+        names.OPERATOR_NAMESPACE,
+        data={node.name: digest for node in seed.nodes},
+    )
     yield _secret(names.NEXT_SIGNING_KEY, names.OPERATOR_NAMESPACE, _signing_pair(seed))
     yield _secret(
         names.INSTALLER_KUBECONFIG, operand, {names.KUBECONFIG_KEY: seed.installer_kubeconfig}
