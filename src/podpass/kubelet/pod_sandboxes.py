@@ -38,7 +38,12 @@ class PodSandboxes:
             if not uses_host_network(pod):
                 self._release(runtime)
                 address = services.addresses.take()
-            attempt = former.config.attempt + 1 if former is not None else 0
+            attempt = 0
+            if former is not None:
+                attempt = former.config.attempt + 1
+                events.normal(
+                    "SandboxChanged", "Pod sandbox changed, it will be killed and re-created."
+                )
             config = sandbox_config(pod, attempt, address, services.settings)
             await services.runtime.run_pod_sandbox(config)
         except (RuntimeFailure, NoAddressLeft) as error:
