@@ -68,4 +68,4 @@ def _watch(
 
 def wait_for_default_account(cluster: ClusterUnderTest) -> None:
     """Return when pods can be made in the namespace `default`."""
-    eventually(lambda: cluster.oc("get", "sa", "default", "cm/kube-root-ca.crt").code == 0)
+    eventually(lambda: cluster.oc("get", "sa/default", "cm/kube-root-ca.crt").code == 0)

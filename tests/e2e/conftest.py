@@ -33,9 +33,7 @@ def namespace(cluster: ClusterUnderTest, request: pytest.FixtureRequest) -> Iter
     cluster.ok("create", "namespace", name)
     cluster.ok("create", "-n", name, "sa", "build-robot")
     eventually(
-        lambda: (
-            cluster.oc("get", "-n", name, "sa", "default", "cm/kube-root-ca.crt").code == 0 or None
-        )
+        lambda: cluster.oc("get", "-n", name, "sa/default", "cm/kube-root-ca.crt").code == 0 or None
     )
     yield name
     cluster.oc("delete", "namespace", name, "--wait=false")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,9 +61,7 @@ def processes_of(home: Path) -> list[str]:
 
 
 def test_env_prints_what_a_shell_needs(cluster: ClusterUnderTest) -> None:
-    script = (
-        f'eval "$(python -m podpass env --home {cluster.home})" && command -v oc && oc get nodes'
-    )
+    script = f'eval "$({sys.executable} -m podpass env --home {cluster.home})" && command -v oc && oc get nodes'
     result = run(["bash", "-c", script])
     assert result.code == 0, result.err
     assert "master-2" in result.out

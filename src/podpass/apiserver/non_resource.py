@@ -23,7 +23,6 @@ from podpass.apiserver.well_known import Document
 _FINAL_GROUP_PARTS = 2
 _FINAL_VERSION_PARTS = 3
 _OPENAPI_V3 = "/openapi/v3"
-_PROTOBUF_SWAGGER = "application/com.github.proto-openapi.spec.v2"
 
 
 def version_info() -> Object:
@@ -131,8 +130,12 @@ class NonResourceHandlers:
     async def _openapi(self, context: RequestContext) -> web.Response:
         path = context.info.path
         if path == "/openapi/v2":
-            if _PROTOBUF_SWAGGER in context.http.headers.get("Accept", ""):
-                raise errors.not_acceptable(("application/json",))
+            accepted = context.http.headers.get("Accept", "")
+            if any(one in accepted for one in openapi.ASKED_MEDIA_TYPES):
+                return web.Response(
+                    body=openapi.swagger_protobuf(),
+                    headers={"Content-Type": openapi.PROTOBUF_MEDIA_TYPE},
+                )
             return json_response(openapi.swagger())
         # Rendering takes tens of milliseconds the first time: not on the event loop.
         if path == _OPENAPI_V3:

@@ -17,10 +17,23 @@ import podpass
 from podpass.api.discovery import group_versions
 from podpass.api.openapi.paths import resource_paths
 from podpass.api.openapi.schemas import component_schemas
+from podpass.api.openapi.swagger import (
+    ASKED_MEDIA_TYPES,
+    PROTOBUF_MEDIA_TYPE,
+    swagger,
+    swagger_protobuf,
+)
 from podpass.api.resources import RESOURCES, Object
 from podpass.api.schema import OPTIONS_KINDS
 
-__all__ = ("document", "index", "swagger")
+__all__ = (
+    "ASKED_MEDIA_TYPES",
+    "PROTOBUF_MEDIA_TYPE",
+    "document",
+    "index",
+    "swagger",
+    "swagger_protobuf",
+)
 
 _INFO: Final = {"title": "podpass", "version": podpass.KUBERNETES_RELEASE}
 
@@ -60,12 +73,6 @@ def document(group_version: str) -> bytes | None:
             "components": {"schemas": component_schemas(sorted(kinds))},
         }
     )
-
-
-@cache
-def swagger() -> bytes:
-    """Return the OpenAPI v2 document as JSON: a stub, clients of today read v3."""
-    return orjson.dumps({"swagger": "2.0", "info": _INFO, "paths": {}, "definitions": {}})
 
 
 def _names() -> dict[str, tuple[str, str]]:
