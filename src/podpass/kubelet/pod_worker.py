@@ -92,9 +92,6 @@ _TABLE: Mapping[tuple[int, str], Verdict] = {
     (_FAILED, "Never"): Verdict.DONE,
 }
 
-EXIT_CODE_UNKNOWN = 137
-"""Exit code taken for a container whose own was lost."""
-
 
 @dataclass(frozen=True, slots=True)
 class PodRuntime:
