@@ -6,7 +6,7 @@ Options are made from the fields of `ApiServerSettings`: flag, default and help 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ class _Duration(click.ParamType[timedelta]):
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
+
+_CONFIG_FLAG = "--openshift-config"
 
 _TYPES: dict[str, dict[str, Any]] = {
     "str": {"type": str},
@@ -57,7 +59,39 @@ def _options(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-@click.command()
+class _ConfigFileCommand(click.Command):
+    """Reads the flags of `--openshift-config FILE` as if they stood in its place."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [flag for one in _joined(args) for flag in _expanded(one)])
+
+
+def _joined(args: list[str]) -> Iterator[str]:
+    """Yield the arguments, `--openshift-config FILE` as one."""
+    rest = iter(args)
+    for one in rest:
+        yield f"{one}={next(rest, '')}" if one == _CONFIG_FLAG else one
+
+
+def _expanded(argument: str) -> list[str]:
+    name, _, file = argument.partition("=")
+    if name != _CONFIG_FLAG:
+        return [argument]
+    from podpass.apiserver.openshift_config import (  # noqa: PLC0415 - rarely needed
+        ConfigFileError,
+        read_flags,
+    )
+
+    try:
+        return read_flags(Path(file))
+    except ConfigFileError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.command(
+    cls=_ConfigFileCommand,
+    epilog="--openshift-config FILE reads flags from a KubeAPIServerConfig of OpenShift.",
+)
 @_options
 def command(**values: Any) -> None:
     """Run an API server."""

@@ -82,9 +82,12 @@ async def test_a_seeded_cluster_needs_nothing(cluster: OperatorCluster) -> None:
 
 async def test_an_edit_reaches_all_nodes(cluster: OperatorCluster) -> None:
     messages: list[str] = []
-    cluster.nodes.becomes_ready = lambda *_: (
-        not messages.append(cluster.condition("NodeInstallerProgressing")["message"])
-    )
+
+    def note(_node: str, _revision: int) -> bool:
+        messages.append(cluster.condition("NodeInstallerProgressing")["message"])
+        return True
+
+    cluster.nodes.becomes_ready = note
     cluster.edit_issuer(ISSUER)
     await until(
         lambda: cluster.condition("NodeInstallerProgressing")["status"] == "True", seconds=1
