@@ -10,19 +10,19 @@ import orjson
 
 from podpass.bootstrap.cluster import load_cluster
 from podpass.bootstrap.home import Home, HomeError
-from podpass.cli.options import home_option, one_clear_line
+from podpass.cli.options import called_as, home_hint, home_option, one_clear_line
 from podpass.jose.jws import unverified_payload
 
 NAMESPACE = "demo"
 TOKEN_FILE = "/var/run/secrets/tokens/vault-token"  # noqa: S105 - a path
 READY_TIMEOUT = "60s"
 
-NEXT_STEPS = f"""
+NEXT_STEPS = """
 What to try next:
-  eval "$(podpass env)"
+  eval "$({podpass} env{home})"
   oc get nodes
   oc get pods -A -o wide
-  oc exec -n {NAMESPACE} nginx -- cat {TOKEN_FILE}
+  oc exec -n {namespace} nginx -- cat {token_file}
   oc create sa build-robot
   oc create -f examples/pod-projected-svc-token.yaml
   oc create token build-robot --audience vault --duration 10m
@@ -59,7 +59,12 @@ def command(home: Home) -> None:
     claims = orjson.loads(unverified_payload(token.strip()))
     click.echo(f"The kubelet keeps this token in the pod nginx at {TOKEN_FILE}; its claims are:")
     click.echo(orjson.dumps(claims, option=orjson.OPT_INDENT_2).decode())
-    click.echo(NEXT_STEPS, nl=False)
+    click.echo(
+        NEXT_STEPS.format(
+            podpass=called_as(), home=home_hint(home), namespace=NAMESPACE, token_file=TOKEN_FILE
+        ),
+        nl=False,
+    )
 
 
 def _create(home: Home, manifest: bytes, *arguments: str) -> None:

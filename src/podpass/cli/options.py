@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -30,6 +33,21 @@ def home_option(function: Callable[P, R]) -> Callable[P, R]:
         expose_value=True,
         help="Where the cluster lives [default: PODPASS_HOME or XDG_STATE_HOME/podpass].",
     )(function)
+
+
+def called_as() -> str:
+    """Return how the user called podpass, for hints: by path unless it is on the PATH."""
+    program = sys.argv[0]
+    if Path(program).name != "podpass" or shutil.which("podpass"):
+        return "podpass"
+    return shlex.quote(program)
+
+
+def home_hint(home: Home) -> str:
+    """Return ` --home DIR` for hints, or nothing for the default home."""
+    if home.root == default_home(os.environ).absolute():
+        return ""
+    return f" --home {shlex.quote(str(home.root))}"
 
 
 def one_clear_line(function: Callable[P, R]) -> Callable[P, R]:

@@ -15,7 +15,7 @@ from podpass.bootstrap.cluster import Cluster, load_cluster, make_nodes
 from podpass.bootstrap.home import Home, HomeError
 from podpass.bootstrap.lifecycle import locked, start_cluster, stop_cluster
 from podpass.bootstrap.processes import running_kubelet, start_kubelet
-from podpass.cli.options import home_option, one_clear_line
+from podpass.cli.options import called_as, home_hint, home_option, one_clear_line
 from podpass.cli.progress import Progress
 
 DEFAULT_NODES = 3
@@ -76,13 +76,9 @@ def command(
             f"{len(cluster.nodes)} nodes are Ready after {time.monotonic() - started:.1f} s"
             f" at {cluster.server}"
         )
-    click.echo(f'Next: eval "$(podpass env{_home_argument(home)})"; oc get nodes', err=True)
+    click.echo(f'Next: eval "$({called_as()} env{home_hint(home)})"; oc get nodes', err=True)
     if not detach:
         _stay(home, cluster, progress)
-
-
-def _home_argument(home: Home) -> str:
-    return f" --home {home.root}"
 
 
 def _check_sandbox() -> None:
