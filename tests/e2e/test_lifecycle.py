@@ -61,7 +61,8 @@ def processes_of(home: Path) -> list[str]:
 
 
 def test_env_prints_what_a_shell_needs(cluster: ClusterUnderTest) -> None:
-    script = f'eval "$({sys.executable} -m podpass env --home {cluster.home})" && command -v oc && oc get nodes'
+    podpass = f"{sys.executable} -m podpass"
+    script = f'eval "$({podpass} env --home {cluster.home})" && command -v oc && oc get nodes'
     result = run(["bash", "-c", script])
     assert result.code == 0, result.err
     assert "master-2" in result.out

@@ -24,7 +24,7 @@ def as_user(command: str, home: Path, timeout: float = 240) -> Result:
 
 
 @pytest.fixture
-def users_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def users_home() -> Iterator[Path]:
     """A directory that only the ordinary user owns, with a clone of the work tree in it."""
     if os.geteuid() != 0:
         pytest.skip("not root: the other tests have run as an ordinary user already")
@@ -33,7 +33,7 @@ def users_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     )
     if probe.code != 0:
         pytest.skip(f"an ordinary user has no Python 3.11 with venv here: {probe.err.strip()}")
-    home = Path("/tmp") / f"podpass-user-{os.getpid()}"  # noqa: S108 - other users can reach it
+    home = Path("/tmp") / f"podpass-user-{os.getpid()}"  # other users can reach it
     home.mkdir(mode=0o700)
     clone = home / "podpass"
     subprocess.run(["git", "clone", "-q", str(REPOSITORY), str(clone)], check=True)
@@ -60,5 +60,5 @@ def test_an_ordinary_user_gets_a_pod_with_its_token(users_home: Path) -> None:
     assert claims_of(token.out)["aud"] == ["vault"]
     served = as_user(shell + "oc logs -n demo nginx", users_home)
     assert "nginx/" in served.out
-    keys = as_user(f"find {users_home}/state -name '*.key' ! -perm 600", users_home)
+    keys = as_user(f"find {users_home}/state/podpass/pki -name '*.key' ! -perm 600", users_home)
     assert (keys.code, keys.out) == (0, "")

@@ -4,7 +4,7 @@
    stored is complete.
 2. A field that is there keeps its value, also a zero.
 
-Pods are in `pod_defaults`. Source: Kubernetes `pkg/apis/*/v1/defaults.go`.
+Pods are in `pod_defaults`, workloads in `workload_defaults`. Source: Kubernetes `pkg/apis/*/v1/defaults.go`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Final
 from podpass.api import resources
 from podpass.api.pod_defaults import apply_pod_defaults
 from podpass.api.resources import RBAC, Object, Resource
+from podpass.api.workload_defaults import WORKLOAD_DEFAULTS
 
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
 
@@ -71,4 +72,5 @@ _BY_KIND: Final[Mapping[str, Callable[[Object], None]]] = {
     resources.PODS.kind: apply_pod_defaults,
     resources.ROLE_BINDINGS.kind: _binding,
     resources.CLUSTER_ROLE_BINDINGS.kind: _binding,
+    **WORKLOAD_DEFAULTS,
 }

@@ -103,6 +103,14 @@ def _status(kind: str) -> Subresource:
     return Subresource("status", kind, ("get", "patch", "update"))
 
 
+def _scale() -> Subresource:
+    return Subresource("scale", "Scale", ("get", "patch", "update"), AUTOSCALING, "v1")
+
+
+APPS = "apps"
+AUTOSCALING = "autoscaling"
+BATCH = "batch"
+POLICY = "policy"
 RBAC = "rbac.authorization.k8s.io"
 AUTHENTICATION = "authentication.k8s.io"
 AUTHORIZATION = "authorization.k8s.io"
@@ -126,6 +134,7 @@ PODS = Resource(
     "", "v1", "pods", "Pod", namespaced=True, short_names=("po",), categories=("all",),
     subresources=(
         Subresource("binding", "Binding", _CREATE_ONLY),
+        Subresource("eviction", "Eviction", _CREATE_ONLY, POLICY, "v1"),
         Subresource("exec", "PodExecOptions", ("create", "get")),
         Subresource("log", "Pod", ("get",)),
         _status("Pod"),
@@ -143,6 +152,33 @@ CLUSTER_ROLES = Resource(RBAC, "v1", "clusterroles", "ClusterRole", namespaced=F
 CLUSTER_ROLE_BINDINGS = Resource(
     RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
 )
+DEPLOYMENTS = Resource(
+    APPS, "v1", "deployments", "Deployment", namespaced=True, short_names=("deploy",),
+    categories=("all",), subresources=(_scale(), _status("Deployment")),
+)  # fmt: skip
+REPLICA_SETS = Resource(
+    APPS, "v1", "replicasets", "ReplicaSet", namespaced=True, short_names=("rs",),
+    categories=("all",), subresources=(_scale(), _status("ReplicaSet")),
+)  # fmt: skip
+STATEFUL_SETS = Resource(
+    APPS, "v1", "statefulsets", "StatefulSet", namespaced=True, short_names=("sts",),
+    categories=("all",), subresources=(_scale(), _status("StatefulSet")),
+)  # fmt: skip
+DAEMON_SETS = Resource(
+    APPS, "v1", "daemonsets", "DaemonSet", namespaced=True, short_names=("ds",),
+    categories=("all",), subresources=(_status("DaemonSet"),),
+)  # fmt: skip
+CONTROLLER_REVISIONS = Resource(
+    APPS, "v1", "controllerrevisions", "ControllerRevision", namespaced=True
+)
+JOBS = Resource(
+    BATCH, "v1", "jobs", "Job", namespaced=True, categories=("all",),
+    subresources=(_status("Job"),),
+)  # fmt: skip
+POD_DISRUPTION_BUDGETS = Resource(
+    POLICY, "v1", "poddisruptionbudgets", "PodDisruptionBudget", namespaced=True,
+    short_names=("pdb",), subresources=(_status("PodDisruptionBudget"),),
+)  # fmt: skip
 TOKEN_REVIEWS = Resource(
     AUTHENTICATION, "v1", "tokenreviews", "TokenReview", namespaced=False,
     verbs=_CREATE_ONLY, stored=False,
@@ -179,6 +215,8 @@ KUBE_API_SERVERS = Resource(
 RESOURCES: tuple[Resource, ...] = (
     NAMESPACES, SERVICE_ACCOUNTS, SECRETS, CONFIG_MAPS, PODS, NODES, EVENTS, LEASES,
     ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS,
+    DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS, DAEMON_SETS, CONTROLLER_REVISIONS, JOBS,
+    POD_DISRUPTION_BUDGETS,
     TOKEN_REVIEWS, SELF_SUBJECT_REVIEWS, SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_ACCESS_REVIEWS,
     AUTHENTICATIONS, CLUSTER_OPERATORS, INFRASTRUCTURES, KUBE_API_SERVERS,
 )  # fmt: skip

@@ -61,6 +61,7 @@ _PACKAGES: Final = {
     "apps/v1": "k8s.io.api.apps.v1.",
     "authentication.k8s.io/v1": "k8s.io.api.authentication.v1.",
     "authorization.k8s.io/v1": "k8s.io.api.authorization.v1.",
+    "autoscaling/v1": "k8s.io.api.autoscaling.v1.",
     "batch/v1": "k8s.io.api.batch.v1.",
     "certificates.k8s.io/v1": "k8s.io.api.certificates.v1.",
     "coordination.k8s.io/v1": "k8s.io.api.coordination.v1.",
@@ -141,7 +142,8 @@ def _facts() -> _Facts:
 
 @cache
 def _messages() -> dict[str, Any]:
-    return _read("protobuf-fields.json") | _read("openshift-fields.json")  # type: ignore[no-any-return]
+    tables = ("protobuf-fields.json", "scale-fields.json", "openshift-fields.json")
+    return {name: found for table in tables for name, found in _read(table).items()}
 
 
 def message_for(api_version: str, kind: str) -> str | None:

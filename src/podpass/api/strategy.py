@@ -4,7 +4,9 @@
 2. On update: what belongs to the system stays as it was, whatever the client sent.
 3. The main resource never changes `status`, the `status` subresource nothing but it, `finalize`
    of a namespace nothing but `spec.finalizers`.
-4. `generation` of a pod, and of OpenShift's kinds, grows by one whenever its `spec` changes.
+4. `generation` of a pod, a workload, and of OpenShift's kinds, grows by one whenever its `spec`
+   changes.
+5. A job selects its pods by its own UID, unless the client chose `manualSelector`.
 
 Source: apiserver `registry/rest/create.go`, `update.go`; Kubernetes `pkg/registry/*/strategy.go`.
 """
@@ -19,6 +21,7 @@ from podpass.api.errors import bad_request
 from podpass.api.meta import format_time
 from podpass.api.qos import qos_class
 from podpass.api.resources import Object, Resource
+from podpass.api.workload_defaults import select_by_uid
 
 MAX_GENERATED_BASE: Final = 58
 """How much of `generateName` is kept, so that name and suffix fit into 63 bytes."""
@@ -29,7 +32,11 @@ _CUSTOM: Final = (
     resources.AUTHENTICATIONS, resources.CLUSTER_OPERATORS,
     resources.INFRASTRUCTURES, resources.KUBE_API_SERVERS,
 )  # fmt: skip
-_COUNTED: Final = (resources.PODS, *_CUSTOM)
+_WORKLOADS: Final = (
+    resources.DEPLOYMENTS, resources.REPLICA_SETS, resources.STATEFUL_SETS, resources.DAEMON_SETS,
+    resources.JOBS, resources.POD_DISRUPTION_BUDGETS,
+)  # fmt: skip
+_COUNTED: Final = (resources.PODS, *_CUSTOM, *_WORKLOADS)
 
 _SYSTEM_FIELDS: Final = (
     "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
@@ -73,6 +80,10 @@ def prepare_for_create(
         obj["status"] = {"phase": "Active"}
     elif resource in _CUSTOM:
         obj.pop("status", None)
+    elif resource in _WORKLOADS:
+        obj["status"] = {}
+        if resource == resources.JOBS:
+            select_by_uid(obj)
 
 
 def check_namespace(resource: Resource, obj: Object, namespace: str) -> None:

@@ -123,7 +123,8 @@ class NodeFiles:
         changed = False
         for (kind, name), files in contents.items():
             target = directory / kind / name
-            target.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
+            for level in (directory, target.parent, target):
+                level.mkdir(exist_ok=True, mode=_DIRECTORY_MODE)
             for key, content in files.items():
                 if not _KEY.match(key) or key in (".", ".."):
                     raise InstallError(f"{kind} {name}: the key {key!r} cannot be a file name")

@@ -53,9 +53,7 @@ def test_a_good_path_is_cleaned(path: str, cleaned: str) -> None:
         pytest.param("/".join(["x" * 240] * 18), "less than or equal to 4096", id="path too long"),
     ],
 )
-def test_a_bad_path_is_refused_and_nothing_changes(
-    tmp_path: Path, path: str, message: str
-) -> None:
+def test_a_bad_path_is_refused_and_nothing_changes(tmp_path: Path, path: str, message: str) -> None:
     with pytest.raises(InvalidPath, match=message):
         AtomicWriter(tmp_path).write({path: ProjectedFile(b"x", 0o644)}, now=NOW)
     assert [*tmp_path.iterdir()] == []
