@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import ssl
 import statistics
 import subprocess
@@ -30,7 +31,7 @@ def pod_start_seconds(cluster: ClusterUnderTest, manifest: dict[str, object]) ->
         subprocess.run(
             [str(cluster.home / "bin" / "oc"), "create", "-f", "-"],
             input=body.encode(),
-            env={"KUBECONFIG": str(cluster.home / "kubeconfigs" / "admin.kubeconfig")},
+            env=os.environ | {"KUBECONFIG": str(cluster.home / "kubeconfigs" / "admin.kubeconfig")},
             check=True,
             capture_output=True,
         )
