@@ -62,6 +62,8 @@ def locked(home: Home) -> Iterator[None]:
 def start_cluster(home: Home, cluster: Cluster, *, now: datetime, report: Report) -> None:
     """Start what does not run yet, and wait until all nodes are Ready.
 
+    A start that fails stops what it has started.
+
     Raises:
         HomeError: The port is taken, a kubelet ended, or START_TIMEOUT went by.
     """
@@ -75,7 +77,12 @@ def start_cluster(home: Home, cluster: Cluster, *, now: datetime, report: Report
         if node not in running:
             start_kubelet(home, cluster, node)
     started = {node.name for node in cluster.nodes if node not in running}
-    _wait_ready(home, cluster, api, report, started=started, since=format_time(now))
+    try:
+        _wait_ready(home, cluster, api, report, started=started, since=format_time(now))
+    except HomeError:
+        if not running:
+            stop_cluster(home, cluster, report=report)
+        raise
 
 
 def _check_ports(api: AdminApi, cluster: Cluster) -> None:
