@@ -4,7 +4,8 @@
    stored is complete.
 2. A field that is there keeps its value, also a zero.
 
-Pods are in `pod_defaults`, workloads in `workload_defaults`. Source: Kubernetes `pkg/apis/*/v1/defaults.go`.
+Pods are in `pod_defaults`, workloads in `workload_defaults`.
+Source: Kubernetes `pkg/apis/*/v1/defaults.go`.
 """
 
 from __future__ import annotations

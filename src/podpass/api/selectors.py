@@ -110,6 +110,27 @@ class LabelSelector:
         return all(one.matches(labels) for one in self.requirements)
 
 
+def label_selector_text(selector: Object | None) -> str:
+    """Return a `metav1.LabelSelector` in the form of a query parameter, as tables show it.
+
+    Raises:
+        StatusError: 400 for an unknown operator.
+    """
+    parts = []
+    for one in LabelSelector.from_object(selector).requirements:
+        values = sorted(one.values)
+        match one.operator:
+            case "exists":
+                parts.append(one.key)
+            case "!":
+                parts.append(f"!{one.key}")
+            case "in" if len(values) == 1:
+                parts.append(f"{one.key}={values[0]}")
+            case _:
+                parts.append(f"{one.key} {one.operator} ({','.join(values)})")
+    return ",".join(sorted(parts))
+
+
 def matches_label_selector(selector: Object | None, labels: Mapping[str, str]) -> bool:
     """Tell whether a `metav1.LabelSelector` selects the labels; None selects nothing.
 
@@ -236,12 +257,16 @@ _BY_KIND: Final[Mapping[Resource, tuple[str, ...]]] = {
     resources.SECRETS: ("type",),
     resources.NODES: ("spec.unschedulable",),
     resources.NAMESPACES: ("status.phase",),
+    resources.JOBS: ("status.successful",),
+    resources.REPLICA_SETS: ("status.replicas",),
 }  # fmt: skip
 _SPECIAL: Final[Mapping[str, Callable[[Object], Any]]] = {
     "source": lambda event: (
         (event.get("source") or {}).get("component") or event.get("reportingComponent")
     ),
     "spec.unschedulable": lambda node: (node.get("spec") or {}).get("unschedulable", False),
+    "status.successful": lambda job: (job.get("status") or {}).get("succeeded", 0),
+    "status.replicas": lambda replica_set: (replica_set.get("status") or {}).get("replicas", 0),
     "spec.hostNetwork": lambda pod: (pod.get("spec") or {}).get("hostNetwork", False),
 }
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
 from podpass.api.resources import Object, Resource
-from podpass.api.tables import openshift
+from podpass.api.tables import openshift, workloads
 from podpass.api.tables.columns import Printer
 from podpass.api.tables.kinds import PLAIN, PRINTERS
 from podpass.api.tables.pods import PODS, pod_status
@@ -82,7 +82,10 @@ def partial_object_metadata_list(
 def _printer(resource: Resource) -> Printer:
     if resource.kind == "Pod":
         return PODS
-    return PRINTERS.get(resource.kind) or openshift.PRINTERS.get(resource.kind, PLAIN)
+    for printers in (PRINTERS, workloads.PRINTERS, openshift.PRINTERS):
+        if resource.kind in printers:
+            return printers[resource.kind]
+    return PLAIN
 
 
 def _row(printer: Printer, obj: Object, now: datetime, include_object: IncludeObject) -> Object:

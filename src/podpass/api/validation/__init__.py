@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from podpass.api.field_errors import FieldError
 from podpass.api.resources import Object, Resource
-from podpass.api.validation import cluster, data, openshift, rbac
+from podpass.api.validation import cluster, data, disruption, openshift, rbac, workloads
 from podpass.api.validation.metadata import metadata_errors, metadata_update_errors
 from podpass.api.validation.pods import pod_errors, pod_update_errors
 from podpass.api.validation.token_expiration import MINIMUM_SECONDS
@@ -30,6 +30,7 @@ _RULES: Final[Mapping[str, _Rules]] = {
     "Lease": cluster.lease_errors,
     "Namespace": cluster.namespace_errors,
     "Node": cluster.node_errors,
+    "PodDisruptionBudget": disruption.disruption_budget_errors,
     "Role": rbac.role_errors,
     "RoleBinding": rbac.role_binding_errors,
     "Secret": data.secret_errors,
@@ -67,6 +68,9 @@ def validate_create(
         return errors + pod_errors(
             obj, minimum_token_expiration_seconds=minimum_token_expiration_seconds
         )
+    workload_rules = workloads.RULES.get(resource.kind)
+    if workload_rules is not None:
+        return errors + workload_rules(obj, minimum_token_expiration_seconds)
     rules = _RULES.get(resource.kind)
     return errors + (rules(obj) if rules is not None else [])
 
@@ -97,6 +101,9 @@ def validate_update(
         return errors + pod_update_errors(
             new, old, minimum_token_expiration_seconds=minimum_token_expiration_seconds
         )
+    workload_rules = workloads.UPDATE_RULES.get(resource.kind)
+    if workload_rules is not None:
+        return errors + workload_rules(new, old, minimum_token_expiration_seconds)
     update_rules = _UPDATE_RULES.get(resource.kind)
     if update_rules is not None:
         return errors + update_rules(new, old)
