@@ -58,22 +58,31 @@ class ContainerStarter:
         self._clock = clock
         self._backoffs: dict[str, Backoff] = {}
         self._retry_at: dict[str, datetime] = {}
+        self._failure_shown_until: dict[str, datetime] = {}
 
     def retry_at(self, name: str) -> datetime | None:
         """Return when a container that was held back may be tried again; None for now."""
         return self._retry_at.get(name)
 
-    def note_backing_off(self, container: Object, events: PodEvents) -> None:
-        """Show that an image that was not there is being waited for."""
+    def show_back_off(self, container: Object, now: datetime, events: PodEvents) -> datetime | None:
+        """Show that an image that was not there is being waited for.
+
+        Returns:
+            When to call again, as long as the failure itself is still to be shown.
+        """
         name = container["name"]
         waiting = self.waiting.get(name)
-        if waiting is not None and waiting.reason == "ErrImagePull":
-            message = f'Back-off pulling image "{container["image"]}"'
-            events.normal("BackOff", message, container)
-            events.warning("Failed", "Error: ImagePullBackOff", container)
-            self.waiting[name] = Waiting(
-                "ImagePullBackOff", f"{message}: ErrImagePull: {waiting.message}"
-            )
+        if waiting is None or waiting.reason != "ErrImagePull":
+            return None
+        if now < self._failure_shown_until[name]:
+            return self._failure_shown_until[name]
+        message = f'Back-off pulling image "{container["image"]}"'
+        events.normal("BackOff", message, container)
+        events.warning("Failed", "Error: ImagePullBackOff", container)
+        self.waiting[name] = Waiting(
+            "ImagePullBackOff", f"{message}: ErrImagePull: {waiting.message}"
+        )
+        return None
 
     async def start(
         self,
@@ -126,8 +135,10 @@ class ContainerStarter:
         backoff = self._backoffs.setdefault(
             name, Backoff(settings.image_backoff, settings.image_backoff_maximum)
         )
+        delay = timedelta(seconds=backoff.next_delay())
         self.waiting[name] = waiting
-        self._retry_at[name] = self._clock.now() + timedelta(seconds=backoff.next_delay())
+        self._retry_at[name] = self._clock.now() + delay
+        self._failure_shown_until[name] = self._clock.now() + delay / 2
 
     async def _image(self, container: Object, events: PodEvents) -> ImageInfo:
         image = container["image"]

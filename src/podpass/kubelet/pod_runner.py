@@ -261,9 +261,9 @@ class PodRunner:
             if sandbox is None:
                 break
             if retry_at is not None and now < retry_at:
-                self._starter.note_backing_off(container, self._events)
+                again = self._starter.show_back_off(container, now, self._events)
                 self._report(plan)
-                moments.append(retry_at)
+                moments.append(again or retry_at)
                 continue
             history = self._runtime.containers.get(name, ())
             begun = await self._starter.start(

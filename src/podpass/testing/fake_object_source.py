@@ -11,7 +11,6 @@ from podpass.api.resources import Object
 from podpass.kubelet.object_source import SourceFailed
 from podpass.kubelet.token_manager import TokenFetchFailed, TokenKey
 
-
 T = TypeVar("T")
 
 
@@ -30,7 +29,7 @@ class FakeObjectSource:
 
     config_maps: dict[str, dict[str, str]] = field(default_factory=dict)
     secrets: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    token_text: str = "token-1"
+    token_text: str = "token-1"  # noqa: S105 - opens nothing
     away: str = ""
     token_failure: str = ""
     keys: list[TokenKey] = field(default_factory=list)

@@ -230,6 +230,8 @@ class FakeRuntime:
         if status.config.name in self.ignores_stop_signal:
             deadline = self.clock.monotonic() + timeout
             while self.clock.monotonic() < deadline:
+                if self._known(container_id).state is not ContainerState.RUNNING:
+                    return
                 await self.clock.sleep(min(0.01, timeout))
             if self._known(container_id).state is ContainerState.RUNNING:
                 self._end(container_id, 128 + signal.SIGKILL)
