@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from podpass.api.resources import AUTHENTICATION, AUTHORIZATION, COORDINATION, RBAC, Object
+from podpass.api.resources import (
+    APPS,
+    AUTHENTICATION,
+    AUTHORIZATION,
+    BATCH,
+    COORDINATION,
+    POLICY,
+    RBAC,
+    Object,
+)
 
 _READ = ("get", "list", "watch")
 _WRITE = ("create", "delete", "deletecollection", "patch", "update")
@@ -62,9 +71,10 @@ _VIEW = (
         ],
         _READ,
     ),
-    _rule("apps", (*_WORKLOADS, "controllerrevisions"), _READ),
-    _rule("apps", [f"{one}/status" for one in _WORKLOADS if "/" not in one], _READ),
-    _rule("batch", [*_JOBS, *(f"{one}/status" for one in _JOBS)], _READ),
+    _rule(APPS, (*_WORKLOADS, "controllerrevisions"), _READ),
+    _rule(APPS, [f"{one}/status" for one in _WORKLOADS if "/" not in one], _READ),
+    _rule(BATCH, [*_JOBS, *(f"{one}/status" for one in _JOBS)], _READ),
+    _rule(POLICY, ["poddisruptionbudgets", "poddisruptionbudgets/status"], _READ),
 )  # fmt: skip
 _EDIT = (
     _rule(
@@ -84,8 +94,9 @@ _EDIT = (
         _WRITE,
     ),
     _rule("", ["serviceaccounts/token"], _CREATE),
-    _rule("apps", _WORKLOADS, _WRITE),
-    _rule("batch", _JOBS, _WRITE),
+    _rule(APPS, _WORKLOADS, _WRITE),
+    _rule(BATCH, _JOBS, _WRITE),
+    _rule(POLICY, ["poddisruptionbudgets"], _WRITE),
     _rule(COORDINATION, ["leases"], (*_WRITE, *_READ)),
 )  # fmt: skip
 _ADMIN = (
@@ -98,10 +109,11 @@ _CONTROLLER_MANAGER = (
     _rule("*", _ALL, ("get", "list", "watch", "delete", "deletecollection", "patch", "update")),
     _rule(
         "",
-        ["configmaps", "events", "pods/binding", "secrets", "serviceaccounts",
+        ["configmaps", "events", "pods", "pods/binding", "secrets", "serviceaccounts",
          "serviceaccounts/token"],
         _CREATE,
     ),
+    _rule(APPS, ["controllerrevisions", "replicasets"], _CREATE),
     _rule(COORDINATION, ["leases"], _CREATE),
     _rule(AUTHENTICATION, ["tokenreviews"], _CREATE),
     _rule(AUTHORIZATION, ["subjectaccessreviews"], _CREATE),

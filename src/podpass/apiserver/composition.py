@@ -13,6 +13,7 @@ from podpass.apiserver.admission.plugins import build_admission_chain
 from podpass.apiserver.authentication import Authenticator
 from podpass.apiserver.authorization import Authorizer
 from podpass.apiserver.delete_handlers import DeleteHandlers
+from podpass.apiserver.eviction import EvictionHandler
 from podpass.apiserver.fresh_reads import FreshReads
 from podpass.apiserver.health import HealthChecks
 from podpass.apiserver.kubelet_client import KubeletClient
@@ -23,6 +24,7 @@ from podpass.apiserver.pod_connect import PodConnect
 from podpass.apiserver.read_handlers import ReadHandlers
 from podpass.apiserver.request_flow import RequestFlow
 from podpass.apiserver.routes import Handlers, Routes
+from podpass.apiserver.scale_handlers import ScaleHandlers
 from podpass.apiserver.settings import ApiServerSettings
 from podpass.apiserver.signing_keys import Signer
 from podpass.apiserver.special_handlers import SpecialHandlers
@@ -98,6 +100,7 @@ def compose(base: Foundation) -> RequestFlow:
     writes = WriteHandlers(
         objects, admission, reads, clock, minimum_token_expiration_seconds=policy.minimum_seconds
     )
+    deletes = DeleteHandlers(objects, admission, reads, clock)
     access = AccessReviews(authorizer)
     special = SpecialHandlers(
         objects=objects,
@@ -116,9 +119,11 @@ def compose(base: Foundation) -> RequestFlow:
         reads=reads,
         watches=WatchStream(cached, fresh, clock, metrics, base.stopping),
         writes=writes,
-        deletes=DeleteHandlers(objects, admission, reads, clock),
+        deletes=deletes,
         special=special,
         pods=PodConnect(cached, base.kubelets),
+        scales=ScaleHandlers(reads, writes),
+        evictions=EvictionHandler(objects, writes, deletes, clock),
     )
     documents = render_documents(
         issuer=policy.issuer,

@@ -60,7 +60,7 @@ class DeleteHandlers:
         """
         options = await _options(context)
         namespace = context.info.namespace if resource.namespaced else ""
-        deletion, stored = await self._remove(
+        deletion, stored = await self.remove(
             context, resource, namespace, context.info.name, options
         )
         if deletion.action != "remove" or resource in _ANSWERED_WITH_OBJECT:
@@ -87,7 +87,7 @@ class DeleteHandlers:
         for one in page.items:
             obj = one.object
             try:
-                _, stored = await self._remove(
+                _, stored = await self.remove(
                     context, resource, namespace_of(obj), name_of(obj), options
                 )
             except errors.StatusError as error:
@@ -100,7 +100,7 @@ class DeleteHandlers:
         )
         return json_response(body, warnings=context.warnings, pretty=context.pretty)
 
-    async def _remove(
+    async def remove(
         self,
         context: RequestContext,
         resource: Resource,
@@ -108,6 +108,11 @@ class DeleteHandlers:
         name: str,
         options: DeleteOptions,
     ) -> tuple[Deletion, StoredObject]:
+        """Delete one object; returns what was done, and its last state.
+
+        Raises:
+            StatusError: 403, 404, 409.
+        """
         admitted = False
         attempt = 0
         while True:

@@ -57,6 +57,14 @@ class ReadHandlers:
         Raises:
             StatusError: 404, there is none; 504, the resourceVersion is not reached.
         """
+        return self.render(context, resource, await self.find(context, resource))
+
+    async def find(self, context: RequestContext, resource: Resource) -> StoredObject:
+        """Return the object that the request names, as fresh as it asks for (rule 1).
+
+        Raises:
+            StatusError: 404, there is none; 504, the resourceVersion is not reached.
+        """
         info = context.info
         text = context.query.get("resourceVersion", "")
         if text and not (text.isascii() and text.isdigit()):
@@ -69,7 +77,7 @@ class ReadHandlers:
         stored = cache.get(info.namespace if resource.namespaced else "", info.name)
         if stored is None:
             raise errors.not_found(resource.plural, info.name, resource.group)
-        return self.render(context, resource, stored)
+        return stored
 
     def render(
         self, context: RequestContext, resource: Resource, stored: StoredObject, *, code: int = 200

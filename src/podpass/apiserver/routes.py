@@ -14,17 +14,22 @@ from aiohttp import web
 
 from podpass.api import errors
 from podpass.api.resources import (
+    DEPLOYMENTS,
     NAMESPACES,
     PODS,
+    REPLICA_SETS,
     SERVICE_ACCOUNTS,
+    STATEFUL_SETS,
     Resource,
     find_resource,
 )
 from podpass.apiserver.delete_handlers import DeleteHandlers
+from podpass.apiserver.eviction import EvictionHandler
 from podpass.apiserver.pod_connect import PodConnect
 from podpass.apiserver.read_handlers import ReadHandlers
 from podpass.apiserver.request_context import RequestContext
 from podpass.apiserver.request_info import RequestInfo
+from podpass.apiserver.scale_handlers import ScaleHandlers
 from podpass.apiserver.special_handlers import SpecialHandlers
 from podpass.apiserver.watch_stream import WatchStream
 from podpass.apiserver.write_handlers import WriteHandlers
@@ -43,6 +48,8 @@ class Handlers:
     deletes: DeleteHandlers
     special: SpecialHandlers
     pods: PodConnect
+    scales: ScaleHandlers
+    evictions: EvictionHandler
 
 
 def find_served(info: RequestInfo) -> Resource:
@@ -94,8 +101,16 @@ class Routes:
             (PODS, "binding"): {"create": handlers.special.bind},
             (PODS, "log"): {"get": lambda context, _: handlers.pods.log(context)},
             (PODS, "exec"): {"get": run, "create": run},
+            (PODS, "eviction"): {"create": handlers.evictions.create},
             (NAMESPACES, "finalize"): {"update": handlers.writes.update},
         }
+        scales: dict[str, Handler] = {
+            "get": handlers.scales.get,
+            "update": handlers.scales.update,
+            "patch": handlers.scales.patch,
+        }
+        for resource in (DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS):
+            self._special[resource, "scale"] = scales
 
     def find(self, info: RequestInfo) -> tuple[Handler, Resource]:
         """Return handler and resource of a request.

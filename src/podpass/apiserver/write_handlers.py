@@ -12,6 +12,7 @@ Source: apiserver `endpoints/handlers/{create,update,patch}.go`, `registry/gener
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import orjson
 from aiohttp import web
@@ -130,7 +131,7 @@ class WriteHandlers:
                 f"on the request ({info.namespace})"
             )
         encoded = orjson.dumps(obj)
-        return await self._write(context, resource, lambda _: orjson.loads(encoded))
+        return await self.write(context, resource, lambda _: orjson.loads(encoded))
 
     async def patch(self, context: RequestContext, resource: Resource) -> web.Response:
         """PATCH of an object or a subresource.
@@ -138,11 +139,22 @@ class WriteHandlers:
         Raises:
             StatusError: 400, 403, 404, 409, 413, 415, 422.
         """
+        apply = await self.read_patch(context, resource.api_version, resource.kind)
+        return await self.write(context, resource, lambda stored: apply(orjson.loads(stored.raw)))
+
+    async def read_patch(
+        self, context: RequestContext, api_version: str, kind: str
+    ) -> Callable[[Object], Object]:
+        """Read the body as a patch of this kind; returns what applies it to an object.
+
+        Raises:
+            StatusError: 400, 413, 415; the function 400, 422.
+        """
         media_type = context.http.headers.get("Content-Type", "").partition(";")[0].strip()
         if media_type not in PATCH_TYPES:
             raise errors.unsupported_media_type(media_type, PATCH_TYPES)
         validating = context.field_validation
-        gvk = (resource.api_version, resource.kind)
+        gvk = (api_version, kind)
         try:
             document = parse_json(await context.body())
         except MalformedBody as error:
@@ -150,8 +162,7 @@ class WriteHandlers:
         if media_type != JSON_PATCH and not isinstance(document, dict):
             raise errors.bad_request("error decoding patch: a merge patch is a map")
 
-        def change(stored: StoredObject) -> Object:
-            current = orjson.loads(stored.raw)
+        def apply(current: Object) -> Object:
             if media_type == JSON_PATCH:
                 value = patch.apply_json_patch(current, document)
             elif media_type == MERGE_PATCH:
@@ -159,13 +170,13 @@ class WriteHandlers:
             else:
                 message = schema.message_for(*gvk)
                 if message is None:
-                    raise errors.internal(f"no schema for {resource.kind}")
+                    raise errors.internal(f"no schema for {kind}")
                 value = patch.apply_strategic_patch(current, document, message)
             decoded = codec.decode_value(value, field_validation=validating, default_gvk=gvk)
             context.warnings.extend(decoded.warnings)
             return decoded.object
 
-        return await self._write(context, resource, change)
+        return apply
 
     async def decode(self, context: RequestContext, api_version: str, kind: str) -> Object:
         """Read the body as an object of this kind; warnings go to the context.
@@ -207,9 +218,26 @@ class WriteHandlers:
             audit_annotations=context.audit_annotations,
         )
 
-    async def _write(
-        self, context: RequestContext, resource: Resource, change: Change
+    async def write(
+        self,
+        context: RequestContext,
+        resource: Resource,
+        change: Change,
+        show: Callable[[StoredObject], web.Response] | None = None,
     ) -> web.Response:
+        """Store what `change` makes of the newest state, and answer with the outcome.
+
+        Args:
+            context: The request.
+            resource: Kind of the stored object.
+            change: See `Change`.
+            show: Makes the answer where it is not the object itself.
+
+        Raises:
+            StatusError: 403, 404, 409, 422, and what `change` raises.
+        """
+        if show is None:
+            show = partial(self._reads.render, context, resource)
         info = context.info
         dry_run = context.dry_run
         namespace = info.namespace if resource.namespaced else ""
@@ -235,7 +263,7 @@ class WriteHandlers:
             await self._admission.validate(request)
             released = is_released(resource, new)
             if dry_run:
-                return self._reads.render(context, resource, _unwritten(new, current))
+                return show(_unwritten(new, current))
             try:
                 if released:
                     await self._objects.delete(
@@ -258,7 +286,7 @@ class WriteHandlers:
                 if error.code != _CONFLICT or attempt == _UPDATE_ATTEMPTS:
                     raise
                 continue
-            return self._reads.render(context, resource, stored)
+            return show(stored)
 
 
 def _refuse_invalid(resource: Resource, obj: Object, problems: Sequence[FieldError]) -> None:

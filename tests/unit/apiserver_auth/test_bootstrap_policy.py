@@ -142,7 +142,8 @@ def path(user: UserInfo, where: str) -> Attributes:
             True,
             id="it finalizes namespaces",
         ),
-        pytest.param(core(MANAGER, "create", "pods", namespace="a"), False, id="it makes no pods"),
+        pytest.param(core(MANAGER, "create", "pods", namespace="a"), True, id="it makes pods"),
+        pytest.param(core(MANAGER, "create", "nodes"), False, id="it makes no nodes"),
     ],
 )
 async def test_who_may_what_from_the_start(

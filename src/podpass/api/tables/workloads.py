@@ -157,9 +157,7 @@ PRINTERS: Final[dict[str, Printer]] = {
     "ReplicaSet": _printer(
         (_NAME, *_integers("Desired", "Current", "Ready"), _AGE), _replica_set, *_PODS
     ),
-    "StatefulSet": _printer(
-        (_NAME, Column("Ready"), _AGE), _stateful_set, "Containers", "Images"
-    ),
+    "StatefulSet": _printer((_NAME, Column("Ready"), _AGE), _stateful_set, "Containers", "Images"),
     "DaemonSet": _printer(
         (
             _NAME,
