@@ -78,7 +78,8 @@ class SimulatedNodes:
         if app == "installer":
             self._install(pod, node, int(labels_of(pod)["revision"]))
         elif app in ("pruner", "cert-sync"):
-            self._end(pod, "Succeeded", "")
+            error = self.fails(node, 0, name_of(pod))
+            self._end(pod, "Failed" if error else "Succeeded", error)
 
     def _install(self, pod: Object, node: str, revision: int) -> None:
         if error := self.fails(node, revision, name_of(pod)):

@@ -16,6 +16,7 @@ from podpass.api.resources import (
     CLUSTER_OPERATORS,
     CONFIG_MAPS,
     KUBE_API_SERVERS,
+    LEASES,
     PODS,
     SECRETS,
     Object,
@@ -23,6 +24,7 @@ from podpass.api.resources import (
 from podpass.client.config import ClientConfig
 from podpass.client.rest import RestClient
 from podpass.operator import names
+from podpass.operator.app import run
 from podpass.operator.node_status import node_statuses
 from podpass.operator.profiles import TRUST_24H
 from podpass.testing.fake_clock import until
@@ -418,3 +420,78 @@ async def test_a_second_operator_that_wakes_up_does_no_harm(cluster: OperatorClu
     assert first is not None
     first.cancel()
     await asyncio.wait([first])
+
+
+async def test_missing_objects_stop_the_rollout_and_are_named(cluster: OperatorCluster) -> None:
+    cluster.nodes.runs = lambda _: False
+    cluster.edit_issuer(ISSUER)
+    await until(lambda: pods_of(cluster, "installer"))
+    cluster.simulator.remove(SECRETS, OPERAND, names.SERVING_CERT)
+    await until(lambda: cluster.condition("InstallerControllerDegraded").get("status") == "True")
+    assert cluster.condition("InstallerControllerDegraded")["message"] == (
+        f"missing required resources: secrets: {names.SERVING_CERT}"
+    )
+    assert cluster.events("RequiredInstallerResourcesMissing")
+    found = {"metadata": {"name": names.SERVING_CERT, "namespace": OPERAND}, "data": {}}
+    cluster.simulator.put(SECRETS, found)
+    cluster.nodes.runs = lambda _: True
+    await cluster.rolled_out(2)
+    await until(lambda: cluster.condition("InstallerControllerDegraded")["status"] == "False")
+
+
+async def test_a_missing_input_is_named_and_makes_no_revision(cluster: OperatorCluster) -> None:
+    await came_to_rest(cluster)
+    cluster.simulator.remove(CONFIG_MAPS, OPERAND, names.KUBELET_SERVING_CA)
+    await until(lambda: cluster.condition("RevisionControllerDegraded").get("status") == "True")
+    found = cluster.condition("RevisionControllerDegraded")
+    assert (found["reason"], found["message"]) == (
+        "SyncError",
+        f'configmaps "{names.KUBELET_SERVING_CA}" not found',
+    )
+    assert cluster.config_map("revision-status-2") is None
+
+
+async def test_revocation_by_deleting_the_public_keys(cluster: OperatorCluster) -> None:
+    await came_to_rest(cluster)
+    cluster.simulator.put(
+        CONFIG_MAPS,
+        {
+            "metadata": {"name": names.SIGNING_CERTS, "namespace": OPERAND},
+            "data": {"service-account-001.pub": "other", "service-account-002.pub": "third"},
+        },
+    )
+    await cluster.rolled_out(cluster.operator["status"]["latestAvailableRevision"])
+    cluster.simulator.remove(CONFIG_MAPS, OPERAND, names.SIGNING_CERTS)
+    await until(lambda: (cluster.config_map(names.SIGNING_CERTS) or {}).get("data"))
+    found = cluster.config_map(names.SIGNING_CERTS)
+    assert found is not None
+    assert found["data"] == {"service-account-001.pub": "signing public key"}
+
+
+async def test_only_the_leader_works(cluster: OperatorCluster) -> None:
+    await cluster.kill_operator()
+    electing = replace(cluster.settings, leader_elect=True, retry_period=0.05)
+    standing = [asyncio.create_task(run(electing, cluster.client, cluster.clock)) for _ in range(2)]
+    cluster.edit_issuer(ISSUER)
+    await cluster.rolled_out(2)
+    lease = cluster.simulator.object(LEASES, names.OPERATOR_NAMESPACE, names.OPERATOR_LEASE)
+    assert lease is not None
+    for task in standing:
+        task.cancel()
+    await asyncio.gather(*standing, return_exceptions=True)
+    check_history(cluster)
+
+
+async def test_a_certificate_that_changes_reaches_the_nodes_without_a_revision(
+    cluster: OperatorCluster,
+) -> None:
+    await came_to_rest(cluster)
+    cluster.nodes.fails = lambda _node, _revision, pod: "no" if "master-1" in pod else ""
+    found = cluster.simulator.object(SECRETS, OPERAND, names.SERVING_CERT)
+    assert found is not None
+    cluster.simulator.put(SECRETS, found | {"data": {"tls.crt": "bmV3", "tls.key": "bmV3"}})
+    await until(lambda: len(pods_of(cluster, "cert-sync")) >= 2)
+    cluster.nodes.fails = lambda *_: ""
+    await until(lambda: len(pods_of(cluster, "cert-sync")) == 3 and _certs_are_noted_down(cluster))
+    assert cluster.config_map("revision-status-2") is None
+    assert cluster.currents == [1, 1, 1]
