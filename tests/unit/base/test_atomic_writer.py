@@ -239,7 +239,9 @@ def test_a_reader_that_polls_sees_whole_files_through_every_switch(tmp_path: Pat
     seen: set[str] = set()
     done = threading.Event()
 
-    def read() -> None:
+    reads = [0, 0]
+
+    def read(reader: int) -> None:
         while not done.is_set():
             try:
                 text = (tmp_path / "token").read_text()
@@ -249,13 +251,18 @@ def test_a_reader_that_polls_sees_whole_files_through_every_switch(tmp_path: Pat
             if text not in texts:
                 failures.append(f"torn: {len(text)} bytes")
             seen.add(text[0])
+            reads[reader] += 1
 
-    readers = [threading.Thread(target=read) for _ in range(2)]
+    readers = [threading.Thread(target=read, args=(number,)) for number in range(len(reads))]
     for reader in readers:
         reader.start()
     try:
-        for turn in range(1, 400):
-            # what the switch before this one superseded has been left alone for a whole turn
+        for turn in range(1, 200):
+            before = list(reads)
+            while not failures and any(
+                now < old + 2 for now, old in zip(reads, before, strict=True)
+            ):
+                pass  # whoever was on the way into the superseded directory has arrived
             writer.prune()
             writer.write(files(token=texts[turn % 10]), now=NOW)
     finally:
