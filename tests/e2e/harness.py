@@ -103,6 +103,35 @@ class ClusterUnderTest:
     def kubelet_pid(self, node: str) -> int:
         return int((self.home / "run" / f"kubelet-{node}.pid").read_text().split()[0])
 
+    def payloads(self, node: str, command: str) -> list[int]:
+        """Pids of the podpass processes of a node's pods that run `command`."""
+        parents: dict[int, int] = {}
+        arguments: dict[int, list[str]] = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                arguments[int(entry.name)] = (entry / "cmdline").read_text().split("\0")
+                stat = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(stat[1])
+
+        def of_node(pid: int) -> bool:
+            while pid in parents:
+                if any(f"{self.home}/nodes/{node}/" in one for one in arguments.get(pid, ())):
+                    return True
+                pid = parents[pid]
+            return False
+
+        found = [
+            pid
+            for pid, words in arguments.items()
+            if "podpass" in words and command in words and of_node(pid)
+        ]
+        assert found, f"no {command} on {node}"
+        return found
+
     def logs_tail(self) -> str:
         """The end of every kubelet's log, for a failing test."""
         return "\n".join(

@@ -160,7 +160,7 @@ def test_a_broken_manifest_is_reported_and_the_other_pods_go_on(cluster: Cluster
         cluster.wait_ready("good-master-0", "kube-system")
         log = cluster.home / "nodes" / "master-0" / "kubelet.log"
         assert "broken.yaml" in log.read_text()
-        cluster.wait_ready("kube-apiserver-master-0", "kube-system")
+        cluster.wait_ready("kube-apiserver-master-0", "openshift-kube-apiserver")
     finally:
         broken.unlink()
         good.unlink()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from pathlib import Path
 
 from harness import ClusterUnderTest, claims_of, eventually
 
@@ -112,35 +111,16 @@ def test_an_api_server_that_is_killed_comes_back_and_tokens_stay(
     cluster.wait_ready("reader", namespace)
 
     def restarts() -> int:
-        pod = cluster.get("-n", "kube-system", "pod", "kube-apiserver-master-2")
+        pod = cluster.get("-n", "openshift-kube-apiserver", "pod", "kube-apiserver-master-2")
         return int(pod["status"]["containerStatuses"][0]["restartCount"])
 
     before = restarts()
-    for process in api_server_processes(cluster, "master-2"):
+    for process in cluster.payloads("master-2", "apiserver"):
         os.kill(process, signal.SIGKILL)
     eventually(lambda: restarts() > before, within=60, what="a restart of the API server")
     eventually(lambda: cluster.podpass("status", "--home", str(cluster.home)).code == 0, within=60)
     assert tokens_seen(cluster, namespace) >= 1
     eventually(lambda: tokens_seen(cluster, namespace) >= 2, within=60, what="a rotation")
-
-
-def api_server_processes(cluster: ClusterUnderTest, node: str) -> list[int]:
-    """Pids of the payload, found by its socket argument and its home's port."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            arguments = (entry / "cmdline").read_text().split("\0")
-        except OSError:
-            continue
-        wanted = {f"--secure-port={cluster.port}", "apiserver"}
-        if wanted <= set(arguments) and any(
-            one.endswith(f"apiserver-{node}.sock") for one in arguments
-        ):
-            found.append(int(entry.name))
-    assert found
-    return found
 
 
 def test_the_projected_volume_survives_json(cluster: ClusterUnderTest) -> None:

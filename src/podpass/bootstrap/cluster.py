@@ -42,14 +42,16 @@ class Cluster:
         nodes: 1 to MAX_NODES nodes.
         signing_algorithm: `RS256` or `ES256`, of service account tokens.
         min_token_expiration_seconds: Shortest life that may be asked for; Kubernetes has 600.
-        issuer: Value of `iss`.
+        issuer_profile: What becomes of a former issuer: `legacy` or `trust24h`.
+        timing: Waiting times of a rollout: `short` or `openshift`.
     """
 
     port: int
     nodes: tuple[ClusterNode, ...]
     signing_algorithm: str = "RS256"
     min_token_expiration_seconds: int = 600
-    issuer: str = "https://kubernetes.default.svc"
+    issuer_profile: str = "legacy"
+    timing: str = "short"
 
     @property
     def server(self) -> str:

@@ -3,6 +3,7 @@
 ```text
 home/
   cluster.json     nodes, port and options
+  seeded           there once the first objects were created
   lock             held while `up` or `down` changes the home
   bin/             oc and kubectl, for `podpass env`
   images/          image catalog
@@ -92,6 +93,11 @@ class Home:
     def lock_file(self) -> Path:
         """Held while the home is being changed."""
         return self.root / "lock"
+
+    @property
+    def seeded_file(self) -> Path:
+        """There once the first objects were created."""
+        return self.root / "seeded"
 
     @property
     def bin(self) -> Path:

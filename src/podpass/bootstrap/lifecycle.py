@@ -21,6 +21,7 @@ from pathlib import Path
 from podpass.api.meta import format_time
 from podpass.bootstrap.cluster import SHARED_IP, Cluster
 from podpass.bootstrap.home import Home, HomeError
+from podpass.bootstrap.operator_seed import create_first_objects
 from podpass.bootstrap.prepare import prepare_home
 from podpass.bootstrap.processes import running_kubelet, signal_kubelet, start_kubelet
 from podpass.bootstrap.readiness import AdminApi, ApiAway, admin_api, ready_nodes
@@ -78,6 +79,8 @@ def start_cluster(home: Home, cluster: Cluster, *, now: datetime, report: Report
             start_kubelet(home, cluster, node)
     started = {node.name for node in cluster.nodes if node not in running}
     try:
+        _wait_api(home, cluster, api, report)
+        create_first_objects(home, cluster, now=now)
         _wait_ready(home, cluster, api, report, started=started, since=format_time(now))
     except HomeError:
         if not running:
@@ -108,6 +111,30 @@ def _is_ours(api: AdminApi) -> bool:
     return True
 
 
+def _wait_api(home: Home, cluster: Cluster, api: AdminApi, report: Report) -> None:
+    """Wait for the first API server."""
+    report(f"0 of {len(cluster.nodes)} API servers are ready")
+    deadline = time.monotonic() + START_TIMEOUT
+    while not any(api.is_ready(node.ip) for node in cluster.nodes):
+        _check_kubelets(home, cluster)
+        if time.monotonic() > deadline:
+            raise _not_ready(home, cluster)
+        time.sleep(_POLL)  # noqa: TID251 - waits for other processes
+
+
+def _check_kubelets(home: Home, cluster: Cluster) -> None:
+    for node in cluster.nodes:
+        if running_kubelet(home, node.name) is None:
+            raise HomeError(f"the kubelet of {node.name} ended: {_last_words(home, node.name)}")
+
+
+def _not_ready(home: Home, cluster: Cluster) -> HomeError:
+    return HomeError(
+        f"the cluster was not ready within {START_TIMEOUT:.0f} s; "
+        f"see {home.node(cluster.nodes[0].name).kubelet_log}"
+    )
+
+
 def _wait_ready(
     home: Home,
     cluster: Cluster,
@@ -122,9 +149,7 @@ def _wait_ready(
     names = {node.name for node in cluster.nodes}
     waiting_apis = {node.name: node.ip for node in cluster.nodes}
     while time.monotonic() < deadline:
-        for name in names:
-            if running_kubelet(home, name) is None:
-                raise HomeError(f"the kubelet of {name} ended: {_last_words(home, name)}")
+        _check_kubelets(home, cluster)
         waiting_apis = {
             name: address for name, address in waiting_apis.items() if not api.is_ready(address)
         }
@@ -142,10 +167,7 @@ def _wait_ready(
         else:
             report(f"{len(names) - len(missing)} of {len(names)} nodes are Ready")
         time.sleep(_POLL)  # noqa: TID251 - waits for other processes
-    raise HomeError(
-        f"the cluster was not ready within {START_TIMEOUT:.0f} s; "
-        f"see {home.node(cluster.nodes[0].name).kubelet_log}"
-    )
+    raise _not_ready(home, cluster)
 
 
 def _last_words(home: Home, node_name: str) -> str:

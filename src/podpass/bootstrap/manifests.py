@@ -1,8 +1,7 @@
-"""Static pod manifests of the control plane: what each node's kubelet runs before any API exists.
+"""The static pod that the operator does not manage: the controller manager of each node.
 
-Every pod sees only the files that it needs, below MOUNTED_RESOURCES: the API server the serving
-certificate, the signing key and its client certificate for kubelets; the controller manager its
-kubeconfig and the CA certificate. The CA key stays outside of all pods.
+It sees its kubeconfig and the CA certificate only, below MOUNTED_RESOURCES. The key of the CA stays
+outside of all pods. The API server's manifest comes from `podpass.operator`.
 """
 
 from __future__ import annotations
@@ -12,29 +11,11 @@ from pathlib import Path
 import orjson
 
 from podpass.api.resources import Object
-from podpass.bootstrap.cluster import SHARED_IP, Cluster, ClusterNode
+from podpass.bootstrap.cluster import ClusterNode
 from podpass.bootstrap.home import Home
 
 MOUNTED_RESOURCES = "/etc/kubernetes/static-pod-resources"
-MOUNTED_STORE = "/var/lib/podpass/store"
-MOUNTED_RUN = "/var/lib/podpass/run"
 IMAGE = "podpass"
-
-API_SERVER_FILES = (
-    "ca.crt",
-    "apiserver.crt",
-    "apiserver.key",
-    "apiserver-kubelet-client.crt",
-    "apiserver-kubelet-client.key",
-    "sa.key",
-    "sa.pub",
-)
-"""Files of `pki/` that the API server may read."""
-
-
-def _probe(path: str, node: ClusterNode, cluster: Cluster, **fields: int) -> Object:
-    target = {"host": node.ip, "port": cluster.port, "path": path, "scheme": "HTTPS"}
-    return {"httpGet": target} | fields
 
 
 def _static_pod(name: str, args: list[str], mounts: dict[str, tuple[Path, bool]]) -> Object:
@@ -73,45 +54,6 @@ def _static_pod(name: str, args: list[str], mounts: dict[str, tuple[Path, bool]]
             "volumes": volumes,
         },
     }
-
-
-def api_server_pod(home: Home, cluster: Cluster, node: ClusterNode) -> Object:
-    """Return the manifest of the node's kube-apiserver."""
-    files = MOUNTED_RESOURCES
-    args = [
-        "apiserver",
-        f"--bind-address={SHARED_IP}",
-        f"--bind-address={node.ip}",
-        f"--advertise-address={node.ip}",
-        f"--secure-port={cluster.port}",
-        f"--unix-socket={MOUNTED_RUN}/{home.api_socket(node.name).name}",
-        f"--storage=sqlite://{MOUNTED_STORE}/podpass.db",
-        f"--client-ca-file={files}/ca.crt",
-        f"--tls-cert-file={files}/apiserver.crt",
-        f"--tls-private-key-file={files}/apiserver.key",
-        f"--kubelet-certificate-authority={files}/ca.crt",
-        f"--kubelet-client-certificate={files}/apiserver-kubelet-client.crt",
-        f"--kubelet-client-key={files}/apiserver-kubelet-client.key",
-        f"--service-account-issuer={cluster.issuer}",
-        f"--service-account-signing-key-file={files}/sa.key",
-        f"--service-account-key-file={files}/sa.pub",
-        f"--service-account-min-token-expiration={cluster.min_token_expiration_seconds}s",
-    ]
-    pod = _static_pod(
-        "kube-apiserver",
-        args,
-        {
-            files: (home.node(node.name).resources / "kube-apiserver", False),
-            MOUNTED_STORE: (home.store, True),
-            MOUNTED_RUN: (home.run, True),
-        },
-    )
-    pod["spec"]["containers"][0] |= {
-        "startupProbe": _probe("/livez", node, cluster, periodSeconds=1, failureThreshold=60),
-        "livenessProbe": _probe("/livez", node, cluster, periodSeconds=10, timeoutSeconds=10),
-        "readinessProbe": _probe("/readyz", node, cluster, periodSeconds=5, timeoutSeconds=5),
-    }
-    return pod
 
 
 def controller_manager_pod(home: Home, node: ClusterNode) -> Object:

@@ -20,12 +20,12 @@ from podpass.bootstrap.certificates import (
 from podpass.bootstrap.cluster import SERVICE_IP, SHARED_IP, Cluster, ClusterNode, save_cluster
 from podpass.bootstrap.home import Home, HomeError
 from podpass.bootstrap.kubeconfigs import write_kubeconfig
-from podpass.bootstrap.manifests import (
-    API_SERVER_FILES,
-    api_server_pod,
-    controller_manager_pod,
-    render,
-)
+from podpass.bootstrap.manifests import controller_manager_pod, render
+from podpass.bootstrap.operator_seed import cluster_seed, operator_settings
+from podpass.operator.node_files import InstallError
+from podpass.operator.pod_manifests import NodeAddress
+from podpass.operator.seed import INSTALLER_USER, OPERATOR_USER, seed_node
+from podpass.operator.static_pod_template import MANIFEST
 
 SERVING_NAMES = (
     "localhost",
@@ -50,7 +50,7 @@ def prepare_home(home: Home, cluster: Cluster, *, now: datetime) -> None:
             _prepare_node(home, cluster, node)
         _link_programs(home)
         save_cluster(home.cluster_file, cluster)
-    except OSError as error:
+    except (OSError, InstallError) as error:
         raise HomeError(f"cannot write the home {home.root}: {error}") from error
 
 
@@ -71,6 +71,8 @@ def _prepare_pki(home: Home, cluster: Cluster, now: datetime) -> None:
         ("admin", "system:admin", masters),
         ("apiserver-kubelet-client", "kube-apiserver-kubelet-client", masters),
         ("controller-manager", "system:kube-controller-manager", ()),
+        ("operator", OPERATOR_USER, ()),
+        ("installer", INSTALLER_USER, ()),
     ]
     for node in cluster.nodes:
         clients.append((f"kubelet-{node.name}", f"system:node:{node.name}", ("system:nodes",)))
@@ -105,28 +107,29 @@ def _copy(source: Path, target: Path) -> None:
 
 def _prepare_node(home: Home, cluster: Cluster, node: ClusterNode) -> None:
     paths = home.node(node.name)
-    api_server = paths.resources / "kube-apiserver"
     controller_manager = paths.resources / "kube-controller-manager"
     for directory in (
-        paths.manifests, paths.kubelet, paths.runtime, paths.logs, api_server, controller_manager,
+        paths.manifests, paths.kubelet, paths.runtime, paths.logs, controller_manager,
     ):  # fmt: skip
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in API_SERVER_FILES:
-        _copy(home.pki / name, api_server / name)
     _copy(home.pki / "ca.crt", controller_manager / "ca.crt")
     _copy(
         home.kubeconfigs / "controller-manager.kubeconfig",
         controller_manager / "controller-manager.kubeconfig",
     )
-    manifests = {
-        "kube-apiserver.yaml": api_server_pod(home, cluster, node),
-        "kube-controller-manager.yaml": controller_manager_pod(home, node),
-    }
-    for name, pod in manifests.items():
-        content = render(pod)
-        target = paths.manifests / name
-        if not target.exists() or target.read_bytes() != content:
-            write_file(target, content)
+    content = render(controller_manager_pod(home, node))
+    target = paths.manifests / "kube-controller-manager.yaml"
+    if not target.exists() or target.read_bytes() != content:
+        write_file(target, content)
+    # Later revisions of the API server are the operator's.
+    if not (paths.manifests / MANIFEST).exists():
+        seed_node(
+            cluster_seed(home, cluster),
+            operator_settings(home, cluster),
+            NodeAddress(node.name, node.ip),
+            paths.resources,
+            paths.manifests,
+        )
 
 
 def _link_programs(home: Home) -> None:

@@ -16,9 +16,12 @@ COMMANDS = {
     "status": ("podpass.cli.status", "Show what runs."),
     "env": ("podpass.cli.env", "Print shell settings: KUBECONFIG and PATH."),
     "demo": ("podpass.cli.demo", "Run the example pod and show its token's claims."),
+    "issuer": ("podpass.cli.issuer", "Show the rollout of an issuer; export its public keys."),
     "image": ("podpass.cli.image", "List, add and remove images."),
     "apiserver": ("podpass.cli.apiserver", "Run an API server."),
     "controller-manager": ("podpass.cli.controller_manager", "Run the controllers."),
+    "operator": ("podpass.cli.operator", "Run the operator of the API servers."),
+    "installer": ("podpass.cli.installer", "Install a revision on a node."),
     "kubelet": ("podpass.cli.kubelet", "Run a kubelet."),
 }
 """Name to (module that holds `command`, short help)."""

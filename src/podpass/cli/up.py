@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import signal
 import time
-from dataclasses import replace
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -52,24 +52,29 @@ def parse_duration(_ctx: click.Context, _param: click.Parameter, value: str | No
     type=click.Choice(["RS256", "ES256"]),
     help="How tokens are signed; fixed when the home is made [default: RS256].",
 )
+@click.option(
+    "--issuer-profile",
+    type=click.Choice(["legacy", "trust24h"]),
+    help="What becomes of a former issuer: refused at once, or trusted for 24 hours"
+    " [default: legacy].",
+)
+@click.option(
+    "--timing",
+    type=click.Choice(["short", "openshift"]),
+    help="Waiting times of a rollout: for one machine, or OpenShift's own [default: short].",
+)
 @click.option("--detach", is_flag=True, help="Return when the cluster is ready.")
 @one_clear_line
-def command(
-    home: Home,
-    nodes: int | None,
-    port: int | None,
-    min_token_expiration_seconds: int | None,
-    signing_algorithm: str | None,
-    detach: bool,
-) -> None:
+def command(home: Home, detach: bool, **options: Any) -> None:
     """Start a cluster, or continue a stopped one.
 
-    A second `up` on the same home starts what does not run; objects, pods and keys are kept.
+    A second `up` on the same home starts what does not run; objects, pods and keys are kept. All
+    options but --detach belong to the home: they are given when it is made, and kept.
     """
     _check_sandbox()
     progress = Progress()
     with locked(home):
-        cluster = _cluster_for(home, nodes, port, min_token_expiration_seconds, signing_algorithm)
+        cluster = _cluster_for(home, **options)
         started = time.monotonic()
         start_cluster(home, cluster, now=SystemClock().now(), report=progress.show)
         progress.done(
@@ -91,41 +96,38 @@ def _check_sandbox() -> None:
         raise HomeError(str(error)) from error
 
 
-def _cluster_for(
-    home: Home,
-    nodes: int | None,
-    port: int | None,
-    min_token_expiration_seconds: int | None,
-    signing_algorithm: str | None,
-) -> Cluster:
-    if not home.cluster_file.exists():
-        if home.pki.exists():
-            raise HomeError(f"{home.cluster_file} is missing; the home {home.root} is damaged")
-        return Cluster(
-            port=port or DEFAULT_PORT,
-            nodes=make_nodes(nodes if nodes is not None else DEFAULT_NODES),
-            signing_algorithm=signing_algorithm or "RS256",
-            min_token_expiration_seconds=min_token_expiration_seconds or 600,
-        )
-    cluster = load_cluster(home.cluster_file)
-    if nodes is not None and nodes != len(cluster.nodes):
-        raise HomeError(
-            f"the cluster in {home.root} has {len(cluster.nodes)} nodes; "
-            f"for {nodes} nodes give another --home"
-        )
-    if signing_algorithm and signing_algorithm != cluster.signing_algorithm:
-        raise HomeError(f"the cluster in {home.root} signs with {cluster.signing_algorithm}")
-    running = any(running_kubelet(home, node.name) for node in cluster.nodes)
-    changed = replace(
-        cluster,
-        port=port or cluster.port,
-        min_token_expiration_seconds=(
-            min_token_expiration_seconds or cluster.min_token_expiration_seconds
-        ),
+def _cluster_for(home: Home, *, nodes: int | None, **options: Any) -> Cluster:
+    """Return the cluster of the home, or a new one.
+
+    Args:
+        home: Where it lives.
+        nodes: Number of nodes, None for what the home has or DEFAULT_NODES.
+        options: Fields of Cluster, None for what the home has or the default.
+
+    Raises:
+        HomeError: The home was made with other options, or is damaged.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if home.cluster_file.exists():
+        cluster = load_cluster(home.cluster_file)
+        if nodes is not None and nodes != len(cluster.nodes):
+            raise HomeError(
+                f"the cluster in {home.root} has {len(cluster.nodes)} nodes; "
+                f"for {nodes} nodes give another --home"
+            )
+        for name, value in given.items():
+            if value != getattr(cluster, name):
+                raise HomeError(
+                    f"the cluster in {home.root} was made with {name.replace('_', ' ')} "
+                    f"{getattr(cluster, name)}; for {value} give another --home"
+                )
+        return cluster
+    if home.pki.exists():
+        raise HomeError(f"{home.cluster_file} is missing; the home {home.root} is damaged")
+    return Cluster(
+        **{"port": DEFAULT_PORT} | given,
+        nodes=make_nodes(nodes if nodes is not None else DEFAULT_NODES),
     )
-    if running and changed != cluster:
-        raise HomeError("the cluster is running with other options; run `podpass down` first")
-    return changed
 
 
 def _stay(home: Home, cluster: Cluster, progress: Progress) -> None:

@@ -108,11 +108,20 @@ def test_the_controller_manager_sees_its_kubeconfig_only(home: Home) -> None:
     assert files == {"ca.crt", "controller-manager.kubeconfig"}
 
 
-def test_the_api_server_gets_the_options_of_the_cluster(home: Home) -> None:
-    container = manifest(home, "kube-apiserver.yaml")["spec"]["containers"][0]
-    assert "--secure-port=6443" in container["args"]
-    assert "--advertise-address=127.0.0.12" in container["args"]
-    assert "--service-account-min-token-expiration=600s" in container["args"]
+def test_the_api_server_starts_at_revision_1_and_keeps_a_later_one(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    prepare_home(home, CLUSTER, now=NOW)
+    resources = home.node("master-1").resources / "kube-apiserver-pod-1"
+    config = json.loads((resources / "configmaps/config/config.yaml").read_text())
+    arguments = config["apiServerArguments"]
+    assert arguments["secure-port"] == ["6443"]
+    assert arguments["advertise-address"] == ["127.0.0.12"]
+    assert arguments["service-account-min-token-expiration"] == ["600s"]
+    target = home.node("master-1").manifests / "kube-apiserver.yaml"
+    assert json.loads(target.read_text())["metadata"]["labels"]["revision"] == "1"
+    target.write_text("of a later revision")
+    prepare_home(home, CLUSTER, now=NOW)
+    assert target.read_text() == "of a later revision"
 
 
 def test_a_kubeconfig_holds_a_matching_key(home: Home) -> None:
