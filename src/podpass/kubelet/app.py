@@ -9,11 +9,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from podpass.api.meta import annotations_of, uid_of
 from podpass.api.resources import NODES, PODS, Object
@@ -246,7 +248,7 @@ async def main(settings: KubeletSettings) -> None:
 
     Raises:
         ConfigError: The kubeconfig cannot be used.
-        OSError: A directory or a port cannot be used.
+        OSError: A directory or a port cannot be used, or another kubelet uses it.
         RuntimeFailure: The runtime does not work on this machine.
     """
     from podpass.kubelet.images import ImageCatalog  # noqa: PLC0415 - tests have another runtime
@@ -255,6 +257,7 @@ async def main(settings: KubeletSettings) -> None:
     for directory in (settings.root_dir, settings.runtime_dir, settings.pod_logs_dir):
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o750)
+    lock = _lock(settings.root_dir)
     clock = SystemClock()
     config = load_kubeconfig(settings.kubeconfig)
     listener = listen(settings.node_ip, settings.port) if settings.tls_cert_file else None
@@ -278,3 +281,19 @@ async def main(settings: KubeletSettings) -> None:
         else:
             await kubelet.close()
     await runtime.close()
+    lock.close()
+
+
+def _lock(root: Path) -> BinaryIO:
+    """Make sure that no other kubelet works in the same directory.
+
+    Raises:
+        OSError: One does.
+    """
+    opened = (root / "lock").open("wb")
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        opened.close()
+        raise OSError(f"another kubelet runs in {root}") from None
+    return opened

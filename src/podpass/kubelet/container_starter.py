@@ -21,7 +21,9 @@ from podpass.kubelet.container_environment import (
 )
 from podpass.kubelet.container_status import Waiting
 from podpass.kubelet.events import PodEvents
+from podpass.kubelet.lifecycle_hooks import LifecycleHooks
 from podpass.kubelet.object_source import ObjectSource
+from podpass.kubelet.pod_spec import grace_seconds
 from podpass.kubelet.runtime.interface import (
     ContainerConfig,
     ContainerID,
@@ -56,6 +58,7 @@ class ContainerStarter:
         self._source = source
         self._settings = settings
         self._clock = clock
+        self._hooks = LifecycleHooks(runtime, clock, settings.node_ip)
         self._backoffs: dict[str, Backoff] = {}
         self._retry_at: dict[str, datetime] = {}
         self._failure_shown_until: dict[str, datetime] = {}
@@ -128,7 +131,27 @@ class ContainerStarter:
         self._retry_at.pop(name, None)
         self._backoffs.pop(name, None)
         events.normal("Started", f"Started container {name}", container)
+        await self._run_post_start(pod, container, sandbox_id, container_id, events)
         return container_id
+
+    async def _run_post_start(
+        self,
+        pod: Object,
+        container: Object,
+        sandbox_id: SandboxID,
+        container_id: ContainerID,
+        events: PodEvents,
+    ) -> None:
+        """Run the hook behind the start; a container whose hook fails is ended."""
+        limit = float(grace_seconds(pod))
+        result = await self._hooks.run(
+            "postStart", pod, container, sandbox_id, container_id, limit=limit
+        )
+        if result is not None and not result.success:
+            text = f"PostStartHook failed: {result.message}"
+            events.warning("FailedPostStartHook", text, container)
+            events.normal("Killing", "FailedPostStartHook", container)
+            await self._runtime.stop_container(container_id, limit)
 
     def _hold_back(self, name: str, waiting: Waiting) -> None:
         settings = self._settings

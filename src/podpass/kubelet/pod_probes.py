@@ -14,7 +14,7 @@ from podpass.kubelet.pod_spec import uses_host_network
 from podpass.kubelet.probe_threshold import ProbeKind
 from podpass.kubelet.probe_worker import ProbeWorker
 from podpass.kubelet.probes import ProbeTarget
-from podpass.kubelet.runtime.interface import ContainerID, ContainerStatus, Runtime
+from podpass.kubelet.runtime.interface import ContainerID, ContainerStatus, Runtime, SandboxID
 
 _log = logging.getLogger("kubelet.probes")
 
@@ -25,15 +25,17 @@ _NAMES = {
 }
 
 
-def probe_target(pod: Object, container: Object, status: ContainerStatus, ip: str) -> ProbeTarget:
-    """Return where the probes of a container go; `ip` is the node's address."""
+def probe_target(
+    pod: Object, container: Object, sandbox_id: SandboxID, container_id: ContainerID, node_ip: str
+) -> ProbeTarget:
+    """Return where the probes of a container go."""
     ports = {
         str(port["name"]): int(port["containerPort"])
         for port in container.get("ports") or []
         if port.get("name")
     }
-    address = ip if uses_host_network(pod) else None
-    return ProbeTarget(status.sandbox_id, status.id, address, ports)
+    address = node_ip if uses_host_network(pod) else None
+    return ProbeTarget(sandbox_id, container_id, address, ports)
 
 
 @dataclass(slots=True)
@@ -103,7 +105,7 @@ class PodProbes:
                 continue
             worker = ProbeWorker(
                 container,
-                probe_target(pod, container, status, self._node_ip),
+                probe_target(pod, container, status.sandbox_id, status.id, self._node_ip),
                 runtime=self._runtime,
                 clock=self._clock,
                 listener=watched,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from datetime import datetime
 
 from podpass.api.errors import StatusError
@@ -22,18 +21,17 @@ from podpass.kubelet.container_starter import ContainerStarter
 from podpass.kubelet.events import PodEvents
 from podpass.kubelet.node_services import NodeServices
 from podpass.kubelet.pod_probes import PodProbes
+from podpass.kubelet.pod_reporter import PodReporter, ReportStatus
 from podpass.kubelet.pod_sandboxes import PodSandboxes
 from podpass.kubelet.pod_spec import (
     all_containers,
     full_name,
     grace_seconds,
     restart_policy,
-    status_of,
 )
 from podpass.kubelet.pod_stopper import PodStopper
 from podpass.kubelet.pod_worker import Plan, PodRuntime, Situation, Stage, container_spec, decide
 from podpass.kubelet.runtime.interface import ContainerStatus, RuntimeFailure
-from podpass.kubelet.status import Observation, pod_status
 from podpass.kubelet.volume_keeper import VolumeKeeper
 from podpass.kubelet.volumes import PodVolumes, mounted_volumes
 from podpass.kubelet.wakeup import Wakeup
@@ -41,14 +39,8 @@ from podpass.kubelet.wakeup import Wakeup
 _log = logging.getLogger("kubelet.pod")
 
 _RETRY_SECONDS = 1.0
-_OWN_CONDITIONS = frozenset(
-    {"PodScheduled", "Initialized", "ContainersReady", "Ready", "PodReadyToStartContainers"}
-)
 _SHORTEST_GRACE = 1.0
 """Seconds that even a pod deleted by force gets to end."""
-
-ReportStatus = Callable[[Object, Object], None]
-"""Takes a pod and its status."""
 
 
 class PodRunner:
@@ -64,9 +56,7 @@ class PodRunner:
         """
         self.pod = pod
         self.uid = uid_of(pod)
-        self.status: Object = dict(status_of(pod))
         self._services = services
-        self._report_status = report
         self._removed = False
         self._shutting_down: float | None = None
         self._wakeup = Wakeup(services.clock)
@@ -78,6 +68,7 @@ class PodRunner:
         self._probes = PodProbes(
             services.runtime, services.clock, services.node.ip, self._wakeup.ring
         )
+        self._reporter = PodReporter(pod, services, self._probes, self._starter, report)
         self._restarts = ContainerRestarts(services.settings)
         self._sandboxes = PodSandboxes(services)
         self._volumes = PodVolumes(
@@ -107,6 +98,11 @@ class PodRunner:
     def full_name(self) -> str:
         """`namespace/name`."""
         return full_name(self.pod)
+
+    @property
+    def status(self) -> Object:
+        """The status as reported last."""
+        return self._reporter.status
 
     @property
     def removed(self) -> bool:
@@ -177,7 +173,7 @@ class PodRunner:
                 pod=self.pod,
                 runtime=self._runtime,
                 must_stop=self._must_stop(),
-                volumes_ready=self._keeper.ready or not mounted_volumes(self.pod),
+                volumes_ready=self._volumes_ready(),
                 ready_at=self._restarts.ready_at,
                 started=self._probes.started,
                 now=now,
@@ -202,32 +198,12 @@ class PodRunner:
         self._probes.follow(self.pod, running, self._events)
 
     def _report(self, plan: Plan) -> None:
-        """Compute the status and hand it on, unless the node is shutting down."""
-        if self._shutting_down is not None:
-            return
-        running = self._runtime.running()
-        observation = Observation(
-            runtime=self._runtime,
-            plan=plan,
-            node_ip=self._services.node.ip,
-            waiting=self._starter.waiting,
-            ready=frozenset(one.config.name for one in running if self._probes.ready(one)),
-            started=frozenset(one.config.name for one in running if self._probes.started(one)),
-            volumes_ready=self._keeper.ready or not mounted_volumes(self.pod),
-        )
-        status = pod_status(self.pod, self._previous(), observation, self._services.clock.now())
-        self.status = status
-        self._report_status(self.pod, status)
+        """Hand the status on, unless the node is shutting down."""
+        if self._shutting_down is None:
+            self._reporter.report(self.pod, plan, volumes_ready=self._volumes_ready())
 
-    def _previous(self) -> Object:
-        """Return our last status, with the conditions that others have put into the API's."""
-        own = [one for one in self.status.get("conditions") or [] if one["type"] in _OWN_CONDITIONS]
-        others = [
-            one
-            for one in status_of(self.pod).get("conditions") or []
-            if one["type"] not in _OWN_CONDITIONS
-        ]
-        return self.status | {"conditions": own + others}
+    def _volumes_ready(self) -> bool:
+        return self._keeper.ready or not mounted_volumes(self.pod)
 
     async def _act(self, plan: Plan) -> float | None:
         """Do what the plan says; returns the seconds until the next turn, None for no limit."""

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from podpass.api.resources import Object
 from podpass.base.clock import Clock
 from podpass.kubelet.events import PodEvents
-from podpass.kubelet.pod_probes import probe_target
+from podpass.kubelet.lifecycle_hooks import LifecycleHooks
 from podpass.kubelet.pod_spec import all_containers, init_containers_of, is_sidecar
-from podpass.kubelet.probes import attempt
 from podpass.kubelet.runtime.interface import ContainerStatus, Runtime
 
 SHORTEST_GRACE = 2.0
@@ -27,7 +26,7 @@ class PodStopper:
     def __init__(self, runtime: Runtime, clock: Clock, node_ip: str) -> None:
         self._runtime = runtime
         self._clock = clock
-        self._node_ip = node_ip
+        self._hooks = LifecycleHooks(runtime, clock, node_ip)
 
     async def stop(
         self,
@@ -64,25 +63,13 @@ class PodStopper:
         container = next((one for one in all_containers(pod) if one["name"] == name), None)
         events.normal("Killing", why or f"Stopping container {name}", container)
         left = max(0.0, deadline - self._clock.monotonic())
-        hook = ((container or {}).get("lifecycle") or {}).get("preStop")
-        if container is not None and hook and left > 0:
-            await self._run_hook(pod, container, running, hook, left, events)
-            left = max(SHORTEST_GRACE, deadline - self._clock.monotonic())
+        if container is not None and left > 0:
+            result = await self._hooks.run(
+                "preStop", pod, container, running.sandbox_id, running.id, limit=left
+            )
+            if result is not None:
+                left = max(SHORTEST_GRACE, deadline - self._clock.monotonic())
+                if not result.success:
+                    text = f"PreStopHook failed: {result.message}"
+                    events.warning("FailedPreStopHook", text, container)
         await self._runtime.stop_container(running.id, left)
-
-    async def _run_hook(
-        self,
-        pod: Object,
-        container: Object,
-        running: ContainerStatus,
-        hook: Object,
-        limit: float,
-        events: PodEvents,
-    ) -> None:
-        if "sleep" in hook:
-            await self._clock.sleep(min(limit, float(hook["sleep"].get("seconds") or 0)))
-            return
-        target = probe_target(pod, container, running, self._node_ip)
-        result = await attempt(self._runtime, target, hook | {"timeoutSeconds": limit})
-        if not result.success:
-            events.warning("FailedPreStopHook", f"PreStopHook failed: {result.message}", container)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -70,9 +71,22 @@ async def attempt(runtime: Runtime, target: ProbeTarget, probe: Object) -> Probe
         async with asyncio.timeout(limit):
             return await check()
     except TimeoutError:
-        return ProbeResult(success=False, message=f"no answer within {limit:g} s")
-    except (OSError, RuntimeFailure, ValueError, EOFError) as error:
-        return ProbeResult(success=False, message=str(error) or type(error).__name__)
+        why = f"no answer within {limit:g} s"
+    except OSError as error:
+        why = f"connect: {os.strerror(error.errno).lower()}" if error.errno else str(error)
+    except (RuntimeFailure, ValueError, EOFError) as error:
+        why = str(error) or type(error).__name__
+    return ProbeResult(success=False, message=f"{_where(target, probe)}: {why}")
+
+
+def _where(target: ProbeTarget, probe: Object) -> str:
+    """Return what an event calls the place that did not answer."""
+    action = probe.get("httpGet") or probe["tcpSocket"]
+    address = f"{action.get('host') or target.host_address or '127.0.0.1'}:{action['port']}"
+    if "httpGet" not in probe:
+        return f"dial tcp {address}"
+    path = str(action.get("path") or "/").lstrip("/")
+    return f'Get "{str(action.get("scheme") or "HTTP").lower()}://{address}/{path}"'
 
 
 async def _command(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -398,6 +400,26 @@ async def test_a_pre_stop_hook_runs_before_the_signal(node: NodeUnderTest) -> No
     await node.wait_event("FailedPreStopHook: PreStopHook failed: oh")
 
 
+async def test_a_post_start_hook_that_fails_ends_the_container(node: NodeUnderTest) -> None:
+    await node.start()
+    node.runtime.on_exec = lambda _config, _command: ExecResult(1, b"", b"oh")
+    hook = {"postStart": {"exec": {"command": ["hello"]}}}
+    await node.admin.create(PODS, pod(container={"lifecycle": hook}, restartPolicy="Never"))
+    await node.wait_event("FailedPostStartHook: PostStartHook failed: oh")
+    await node.wait_phase("web", "Succeeded")
+
+
+async def test_sidecars_end_last(node: NodeUnderTest) -> None:
+    await node.start()
+    sidecar = {"name": "s", "image": "nginx", "restartPolicy": "Always"}
+    sleep = {"preStop": {"sleep": {"seconds": 0}}}
+    await run(node, pod(container={"lifecycle": sleep}, initContainers=[sidecar]))
+    await node.admin.delete(PODS, "default", "web", grace_period_seconds=5)
+    await node.wait_gone("web")
+    killed = [one for one in await node.event_texts() if one.startswith("Killing")]
+    assert sorted(killed) == ["Killing: Stopping container c", "Killing: Stopping container s"]
+
+
 async def test_a_changed_image_replaces_the_container(node: NodeUnderTest) -> None:
     await node.start()
     await run(node, pod())
@@ -413,6 +435,46 @@ async def test_an_active_deadline_ends_the_pod(node: NodeUnderTest) -> None:
     failed = await node.wait_phase("web", "Failed")
     assert failed["status"]["reason"] == "DeadlineExceeded"
     await eventually(lambda: node.runtime.container("c").state is ContainerState.EXITED)
+
+
+# Tokens
+
+TOKENS = {
+    "name": "tokens",
+    "projected": {"sources": [{"serviceAccountToken": {"path": "token", "expirationSeconds": 2}}]},
+}
+MOUNT = {"name": "tokens", "mountPath": "/tokens"}
+
+
+def token_file(node: NodeUnderTest) -> Path:
+    mounts = node.runtime.container("c").config.mounts
+    (mount,) = (one for one in mounts if one.container_path == "/tokens")
+    return mount.host_path / "token"
+
+
+async def test_tokens_stay_fresh_until_the_last_moment(pki: TestPki, tmp_path: Path) -> None:
+    short = replace(pki.settings(), service_account_min_token_expiration=timedelta(seconds=1))
+    async with (
+        running_api_server(MemoryStore(), pki, settings=short) as api,
+        node_at(api, tmp_path) as node,
+    ):
+        await node.start()
+        container = {"volumeMounts": [MOUNT]}
+        await run(
+            node,
+            pod(container=container, volumes=[TOKENS], terminationGracePeriodSeconds=60),
+        )
+        path = token_file(node)
+        first = path.read_text()
+        await eventually(lambda: path.read_text() != first)
+        node.runtime.ignores_stop_signal.add("c")
+        await node.admin.delete(PODS, "default", "web")
+        await eventually(lambda: "stop_container" in node.runtime.calls)
+        second = path.read_text()
+        await eventually(lambda: path.read_text() != second)
+        node.runtime.exit_container("c", 0)
+        await node.wait_gone("web")
+        assert not path.exists()
 
 
 # Static pods
