@@ -2,7 +2,8 @@
 
 1. Own address first (probes see the start), then the store's caches and the bootstrap policy, then
    the addresses that are shared with other servers.
-2. Stop: not ready, wait, take no more connections, end watches, let requests finish.
+2. Stop: not ready, go on for the shutdown delay while each answer ends its connection, then take
+   no more connections, end watches, let requests finish.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class ApiServer:
         self._clock = clock
         self._stopping = asyncio.Event()
         self._ready = False
+        self._started = False
         self._policy_done = False
         self._objects = ObjectStore(store)
         self._cached = CachedObjects(self._objects, clock=clock)
@@ -65,7 +67,8 @@ class ApiServer:
                 kubelets=self._kubelets,
                 health=self._health(),
                 stopping=self._stopping,
-                is_ready=lambda: self._ready,
+                is_started=lambda: self._started,
+                is_draining=lambda: self._started and not self._ready,
                 clock=clock,
             )
         )
@@ -82,7 +85,7 @@ class ApiServer:
         self._feeding = asyncio.create_task(self._cached.run(), name="watch caches")
         self._feeding.add_done_callback(self._feeding_ended)
         await self._prepare_unless_failed()
-        self._ready = True
+        self._started = self._ready = True
         for bound in listeners.shared:
             await self._http.listen(bound)
         _log.info("serving on %s", ", ".join(self._addresses()))
@@ -97,7 +100,7 @@ class ApiServer:
             await self._clock.sleep(delay)
         self._stopping.set()
         if self._http is not None:
-            await self._http.stop(STOP_GRACE_SECONDS)
+            await self._http.stop(STOP_GRACE_SECONDS, self._clock)
         await self._kubelets.close()
         if self._feeding is not None:
             self._feeding.cancel()

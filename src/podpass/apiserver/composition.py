@@ -51,7 +51,8 @@ class Foundation:
         kubelets: For logs and exec.
         health: Checks behind `/livez` and the like.
         stopping: Set when the server stops; ends watches.
-        is_ready: Whether requests can be answered.
+        is_started: Whether requests can be answered.
+        is_draining: Whether the server is about to stop, and connections should end.
         clock: Time.
     """
 
@@ -62,7 +63,8 @@ class Foundation:
     kubelets: KubeletClient
     health: HealthChecks
     stopping: asyncio.Event
-    is_ready: Callable[[], bool]
+    is_started: Callable[[], bool]
+    is_draining: Callable[[], bool]
     clock: Clock
 
 
@@ -144,5 +146,6 @@ def compose(base: Foundation) -> RequestFlow:
         ),
         metrics=metrics,
         clock=clock,
-        is_ready=base.is_ready,
+        is_started=base.is_started,
+        is_draining=base.is_draining,
     )

@@ -63,7 +63,8 @@ class RequestFlow:
         non_resource: NonResourceHandlers,
         metrics: Metrics,
         clock: Clock,
-        is_ready: Callable[[], bool],
+        is_started: Callable[[], bool],
+        is_draining: Callable[[], bool],
     ) -> None:
         self._authenticator = authenticator
         self._authorizer = authorizer
@@ -72,7 +73,8 @@ class RequestFlow:
         self._non_resource = non_resource
         self._metrics = metrics
         self._clock = clock
-        self._is_ready = is_ready
+        self._is_started = is_started
+        self._is_draining = is_draining
 
     async def handle(self, http: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; raises nothing but cancellation."""
@@ -93,13 +95,15 @@ class RequestFlow:
             response = self._refuse(context, errors.internal("the server log says more"))
         seconds = self._clock.monotonic() - started
         self._metrics.observe(_countable(info), response.status, seconds)
+        if self._is_draining() and not response.prepared:
+            response.force_close()  # the client's next connection goes to another server
         return response
 
     async def _answer(self, context: RequestContext) -> web.StreamResponse:
         info = context.info
         if not info.is_resource and info.path.strip("/").split("/", 1)[0] in ENDPOINTS:
             return await self._non_resource.respond(context)  # 1.
-        if not self._is_ready():
+        if not self._is_started():
             raise errors.service_unavailable("the API server is starting, try again")
         await self._authenticate(context)
         await self._authorize(context, info.verb)

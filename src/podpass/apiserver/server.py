@@ -12,11 +12,15 @@ from pathlib import Path
 from aiohttp import web
 
 from podpass.apiserver.listeners import BACKLOG
+from podpass.base.clock import Clock
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 KEEP_ALIVE_SECONDS = 90.0
 """How long an idle connection stays; longer than the clients keep theirs."""
+
+FAREWELL_SECONDS = 0.2
+"""How long connections that came just before the end have for their first request."""
 
 _MAX_LINE_BYTES = 32 * 1024
 _MAX_HEADER_BYTES = 64 * 1024
@@ -41,11 +45,12 @@ class HttpServer:
             # A watch that nobody reads must end with its connection.
             handler_cancellation=True,
         )
-        self._listening: list[tuple[asyncio.AbstractServer, str]] = []
+        self._listening: list[tuple[asyncio.AbstractServer, str, socket.socket]] = []
 
     async def listen(self, bound: socket.socket) -> None:
         """Take connections from a bound socket from now on."""
         loop = asyncio.get_running_loop()
+        waiting = bound.dup()
         if bound.family == socket.AF_UNIX:
             path = str(bound.getsockname())
             server = await loop.create_unix_server(
@@ -56,15 +61,36 @@ class HttpServer:
             server = await loop.create_server(
                 self._server, sock=bound, ssl=self._context, backlog=BACKLOG
             )
-        self._listening.append((server, path))
+        self._listening.append((server, path, waiting))
 
-    async def stop(self, grace_seconds: float) -> None:
+    async def stop(self, grace_seconds: float, clock: Clock) -> None:
         """Take no more connections, let running requests end, then close what is left."""
-        for server, path in self._listening:
+        taken: list[asyncio.Task[object]] = []
+        for server, path, waiting in self._listening:
             server.close()
             if path:
                 with contextlib.suppress(OSError):
                     Path(path).unlink()
+            taken += self._take_waiting(waiting)
         self._listening.clear()
+        # Who has just connected still has a request to send.
+        await clock.sleep(FAREWELL_SECONDS)
+        for task in taken:
+            task.cancel()
+        await asyncio.gather(*taken, return_exceptions=True)
         self._server.pre_shutdown()
         await self._server.shutdown(grace_seconds)
+
+    def _take_waiting(self, waiting: socket.socket) -> list[asyncio.Task[object]]:
+        """Serve who has connected and was not accepted yet; closing would reset them."""
+        loop = asyncio.get_running_loop()
+        waiting.setblocking(False)  # noqa: FBT003 - the socket API
+        taken: list[asyncio.Task[object]] = []
+        with waiting:
+            while True:
+                try:
+                    connection, _ = waiting.accept()
+                except OSError:
+                    return taken
+                serving = loop.connect_accepted_socket(self._server, connection, ssl=self._context)
+                taken.append(loop.create_task(serving))
