@@ -6,20 +6,43 @@ Imported only by a process that leads, so that a standby stays small.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Protocol
 
 from podpass.base.clock import Clock
 from podpass.client.events import EventRecorder
 from podpass.client.rest import RestClient
+from podpass.controllers.deployment import DeploymentController
 from podpass.controllers.garbage_collector import GarbageCollector
 from podpass.controllers.namespace import NamespaceController
 from podpass.controllers.node_lifecycle import NodeLifecycleController
 from podpass.controllers.pod_gc import PodGarbageCollector
+from podpass.controllers.replica_set import ReplicaSetController
 from podpass.controllers.root_ca import RootCaPublisher
 from podpass.controllers.scheduler import SCHEDULER_NAME, Scheduler
 from podpass.controllers.service_account import ServiceAccountController
 from podpass.controllers.settings import ControllerManagerSettings
 from podpass.controllers.shared_informers import SharedInformers
 from podpass.controllers.taint_eviction import TaintEvictionController
+
+
+class _Workload(Protocol):
+    def __init__(
+        self,
+        client: RestClient,
+        informers: SharedInformers,
+        clock: Clock,
+        recorder: EventRecorder,
+    ) -> None: ...
+
+    async def run(self) -> None: ...
+
+
+_WORKLOADS: Mapping[str, type[_Workload]] = {
+    "deployment-controller": DeploymentController,
+    "replicaset-controller": ReplicaSetController,
+}
+"""Controllers of workloads, by the name that their events carry."""
 
 
 async def run_controllers(
@@ -49,6 +72,10 @@ async def run_controllers(
             ),
         ):
             group.create_task(part.run())
+        for name, controller in _WORKLOADS.items():
+            recorder = EventRecorder(client, name, clock)
+            group.create_task(recorder.run())
+            group.create_task(controller(client, informers, clock, recorder).run())
         if settings.root_ca_file is not None:
             publisher = RootCaPublisher(client, informers, clock, settings.root_ca_file)
             group.create_task(publisher.run())

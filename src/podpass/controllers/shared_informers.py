@@ -12,12 +12,19 @@ from collections.abc import Callable, Iterator
 from podpass.api.meta import name_of
 from podpass.api.resources import (
     CONFIG_MAPS,
+    CONTROLLER_REVISIONS,
+    DAEMON_SETS,
+    DEPLOYMENTS,
     EVENTS,
+    JOBS,
     LEASES,
     NAMESPACES,
     NODES,
+    POD_DISRUPTION_BUDGETS,
     PODS,
+    REPLICA_SETS,
     SERVICE_ACCOUNTS,
+    STATEFUL_SETS,
     Object,
     Resource,
     stored_resources,
@@ -27,7 +34,10 @@ from podpass.client.informer import Informer
 from podpass.client.rest import RestClient
 
 ROOT_CA_CONFIG_MAP = "kube-root-ca.crt"
-_KEPT_WHOLE = (NAMESPACES, SERVICE_ACCOUNTS, PODS, NODES, LEASES)
+_KEPT_WHOLE = (
+    NAMESPACES, SERVICE_ACCOUNTS, PODS, NODES, LEASES, DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS,
+    DAEMON_SETS, CONTROLLER_REVISIONS, JOBS, POD_DISRUPTION_BUDGETS,
+)  # fmt: skip
 
 
 class SharedInformers:
