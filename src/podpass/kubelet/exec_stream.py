@@ -48,29 +48,26 @@ def failure_status(message: str) -> dict[str, Any]:
 
 
 async def serve(socket: web.WebSocketResponse, session: ExecSession) -> None:
-    """Carry the streams until the command has ended or the client has gone."""
+    """Carry the streams until the command has ended or the client has gone, which ends it too."""
     feeder = asyncio.create_task(_feed(socket, session))
+    command = asyncio.create_task(_run(socket, session))
     try:
-        output = asyncio.create_task(_send_output(socket, session))
-        done, _ = await asyncio.wait({feeder, output}, return_when=asyncio.FIRST_COMPLETED)
-        if output not in done:
-            if feeder.result():
-                await output  # standard input ended, the command goes on
-            else:
-                output.cancel()
-                await session.kill()
-                return
-        await output
-        status = exit_status(await session.wait())
-        # Two readers of one socket would turn the closing handshake into an abnormal end.
-        feeder.cancel()
-        await asyncio.wait({feeder})
-        await socket.send_bytes(bytes([ERROR]) + orjson.dumps(status))
-        await socket.close()
+        await asyncio.wait({feeder, command}, return_when=asyncio.FIRST_COMPLETED)
+        if command.done():
+            # Two readers of one socket would turn the closing handshake into an abnormal end.
+            feeder.cancel()
+            await asyncio.wait({feeder})
+            status = exit_status(command.result())
+            await socket.send_bytes(bytes([ERROR]) + orjson.dumps(status))
+            await socket.close()
     except ConnectionError:
-        await session.kill()
+        pass  # the client has gone
     finally:
+        if not command.done() or command.exception() is not None:
+            await session.kill()
         feeder.cancel()
+        command.cancel()
+        await asyncio.gather(feeder, command, return_exceptions=True)
 
 
 async def refuse(socket: web.WebSocketResponse, message: str) -> None:
@@ -79,13 +76,15 @@ async def refuse(socket: web.WebSocketResponse, message: str) -> None:
     await socket.close()
 
 
-async def _send_output(socket: web.WebSocketResponse, session: ExecSession) -> None:
+async def _run(socket: web.WebSocketResponse, session: ExecSession) -> int:
+    """Send what the command prints; returns its exit code."""
     async for channel, data in session.output():
         await socket.send_bytes(bytes([channel]) + data)
+    return await session.wait()
 
 
-async def _feed(socket: web.WebSocketResponse, session: ExecSession) -> bool:
-    """Feed the command; returns False once the client has gone."""
+async def _feed(socket: web.WebSocketResponse, session: ExecSession) -> None:
+    """Feed the command; returns once the client has gone."""
     async for message in socket:
         if message.type is not WSMsgType.BINARY or not message.data:
             continue
@@ -93,8 +92,15 @@ async def _feed(socket: web.WebSocketResponse, session: ExecSession) -> bool:
         if channel == STDIN and data:
             await session.write(data)
         elif channel == RESIZE:
-            size = orjson.loads(data)
-            await session.resize(int(size.get("Width", 0)), int(size.get("Height", 0)))
+            await _resize(session, data)
         elif channel == CLOSE and data[:1] == bytes([STDIN]):
             await session.close_stdin()
-    return False
+
+
+async def _resize(session: ExecSession, data: bytes) -> None:
+    try:
+        size = orjson.loads(data)
+        width, height = int(size["Width"]), int(size["Height"])
+    except (ValueError, TypeError, KeyError):
+        return  # not a size
+    await session.resize(width, height)

@@ -61,7 +61,7 @@ class RuntimeCache:
             self._reading = asyncio.create_task(self._read())
             await asyncio.shield(self._reading)
             return
-        if self._next_reading is None or self._next_reading.done():
+        if self._next_reading is None:
             self._next_reading = asyncio.create_task(self._read_after(self._reading))
         await asyncio.shield(self._next_reading)
 
@@ -77,7 +77,7 @@ class RuntimeCache:
 
     async def _read_after(self, former: asyncio.Task[None]) -> None:
         await asyncio.wait((former,))
-        self._reading = asyncio.current_task()
+        self._reading, self._next_reading = asyncio.current_task(), None
         await self._read()
 
     async def _read(self) -> None:
