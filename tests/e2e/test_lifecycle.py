@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,3 +124,36 @@ def test_down_without_a_cluster_says_so(single: ClusterUnderTest) -> None:
     result = single.down()
     assert result.code == 1
     assert "there is no cluster in" in result.err
+
+
+def test_in_the_foreground_it_stops_cleanly_at_ctrl_c(single: ClusterUnderTest) -> None:
+    command = [sys.executable, "-m", "podpass", "up", "--home", str(single.home)]
+    command += ["--port", str(single.port), "--nodes", "1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("Ctrl-C"):
+                break
+        assert single.ok("get", "nodes").count("Ready") == 1
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(60) == 0
+    assert "stopped" in rest
+    assert not processes_of(single.home)
+
+
+def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("not root: a small file system cannot be mounted")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = (
+        f"mount -t tmpfs -o size=64k,mode=700 small {disk}"
+        f" && {sys.executable} -m podpass up --home {disk}/home --port {free_port()} --detach"
+    )
+    result = run(["unshare", "-m", "sh", "-c", script])
+    assert result.code == 1, result.err
+    errors = [line for line in result.err.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1
+    assert "No space left on device" in errors[0]
+    assert "Traceback" not in result.err
