@@ -26,7 +26,8 @@ What to try next:
   oc create sa build-robot
   oc create -f examples/pod-projected-svc-token.yaml
   oc create token build-robot --audience vault --duration 10m
-  oc delete pod nginx
+  oc edit authentications cluster    # spec.serviceAccountIssuer: https://test.default.svc
+  {podpass} issuer status --wait{home}
 """
 
 
