@@ -12,8 +12,11 @@ from typing import Protocol
 from podpass.base.clock import Clock
 from podpass.client.events import EventRecorder
 from podpass.client.rest import RestClient
+from podpass.controllers.daemon_set import DaemonSetController
 from podpass.controllers.deployment import DeploymentController
+from podpass.controllers.disruption import DisruptionController
 from podpass.controllers.garbage_collector import GarbageCollector
+from podpass.controllers.job import JobController
 from podpass.controllers.namespace import NamespaceController
 from podpass.controllers.node_lifecycle import NodeLifecycleController
 from podpass.controllers.pod_gc import PodGarbageCollector
@@ -23,6 +26,7 @@ from podpass.controllers.scheduler import SCHEDULER_NAME, Scheduler
 from podpass.controllers.service_account import ServiceAccountController
 from podpass.controllers.settings import ControllerManagerSettings
 from podpass.controllers.shared_informers import SharedInformers
+from podpass.controllers.stateful_set import StatefulSetController
 from podpass.controllers.taint_eviction import TaintEvictionController
 
 
@@ -39,8 +43,12 @@ class _Workload(Protocol):
 
 
 _WORKLOADS: Mapping[str, type[_Workload]] = {
+    "daemonset-controller": DaemonSetController,
     "deployment-controller": DeploymentController,
+    "controllermanager": DisruptionController,
+    "job-controller": JobController,
     "replicaset-controller": ReplicaSetController,
+    "statefulset-controller": StatefulSetController,
 }
 """Controllers of workloads, by the name that their events carry."""
 

@@ -31,11 +31,16 @@ class PodControl:
         self._recorder = recorder
         self._expectations = expectations
 
-    async def create(self, owner: Object, pod: Object) -> None:
+    async def create(self, owner: Object, pod: Object, *, told: str = "") -> None:
         """Create a pod; in a namespace that is going nothing happens.
 
+        Args:
+            owner: The workload, for the event.
+            pod: The pod; it has its name already.
+            told: Message of the event, if not the common one.
+
         Raises:
-            StatusError: The API server refused.
+            StatusError: The API server refused, e.g. 409 because the name is taken.
             ConnectionFailed: The API server was not reached.
         """
         key = object_key(owner)
@@ -46,14 +51,21 @@ class PodControl:
             self._expectations.created(key, name_of(pod))
             if isinstance(error, StatusError) and is_namespace_terminating(error):
                 return
-            if isinstance(error, StatusError | ConnectionFailed):
+            taken = isinstance(error, StatusError) and error.reason == "AlreadyExists"
+            if isinstance(error, StatusError | ConnectionFailed) and not taken:
                 text = f"Error creating: {error}"
                 self._recorder.record(owner, "Warning", "FailedCreate", text)
             raise
-        self._recorder.record(owner, "Normal", "SuccessfulCreate", f"Created pod: {name_of(pod)}")
+        text = told or f"Created pod: {name_of(pod)}"
+        self._recorder.record(owner, "Normal", "SuccessfulCreate", text)
 
-    async def delete(self, owner: Object, pod: Object) -> None:
+    async def delete(self, owner: Object, pod: Object, *, told: str = "") -> None:
         """Delete a pod; one that is gone is fine.
+
+        Args:
+            owner: The workload, for the event.
+            pod: The pod.
+            told: Message of the event, if not the common one.
 
         Raises:
             StatusError: The API server refused.
@@ -71,7 +83,8 @@ class PodControl:
                 text = f"Error deleting: {error}"
                 self._recorder.record(owner, "Warning", "FailedDelete", text)
             raise
-        self._recorder.record(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
+        text = told or f"Deleted pod: {name_of(pod)}"
+        self._recorder.record(owner, "Normal", "SuccessfulDelete", text)
 
 
 async def slow_start(actions: Sequence[Callable[[], Awaitable[None]]]) -> Exception | None:
