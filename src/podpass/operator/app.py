@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import signal
 import socket
 
-from podpass.base.clock import Clock, SystemClock
+from podpass.base.clock import Clock
 from podpass.base.tasks import new_uid
-from podpass.client.config import ClientConfig, in_cluster_config, load_kubeconfig
 from podpass.client.events import EventRecorder
 from podpass.client.leader import LeaderElector
+from podpass.client.process import own_config, run_until_stopped
 from podpass.client.rest import RestClient
 from podpass.operator import names
 from podpass.operator.cert_sync import CertSyncController
@@ -35,19 +32,6 @@ from podpass.operator.watching_controllers import (
     ClusterOperatorController,
     StaticPodHealthController,
 )
-
-_log = logging.getLogger("operator")
-
-
-def client_config(settings: OperatorSettings) -> ClientConfig:
-    """Return how to reach the API server.
-
-    Raises:
-        ConfigError: The kubeconfig is unusable, or there is none and this is not a pod.
-    """
-    if settings.kubeconfig is not None:
-        return load_kubeconfig(settings.kubeconfig)
-    return in_cluster_config(os.environ)
 
 
 async def run_controllers(settings: OperatorSettings, client: RestClient, clock: Clock) -> None:
@@ -116,13 +100,8 @@ async def main(settings: OperatorSettings) -> None:
     Raises:
         ConfigError: The API server's address or our credentials are unusable.
     """
-    client = RestClient(client_config(settings), user_agent=names.OPERATOR)
-    async with client:
-        work = asyncio.create_task(run(settings, client, SystemClock()))
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, work.cancel)
-        try:
-            await work
-        except asyncio.CancelledError:
-            _log.info("stopped")
+
+    async def work(client: RestClient, clock: Clock) -> None:
+        await run(settings, client, clock)
+
+    await run_until_stopped(own_config(settings.kubeconfig), names.OPERATOR, work)

@@ -11,8 +11,9 @@ import pytest
 
 from podpass.api.resources import LEASES, NAMESPACES, SERVICE_ACCOUNTS
 from podpass.client.config import ConfigError
+from podpass.client.process import own_config
 from podpass.client.rest import RestClient
-from podpass.controllers.app import client_config, main, run
+from podpass.controllers.app import main, run
 from podpass.controllers.settings import ControllerManagerSettings
 from podpass.testing.api_simulator import ApiSimulator
 from podpass.testing.background import Background
@@ -35,13 +36,13 @@ def kubeconfig(directory: Path, server: str) -> Path:
 
 def test_the_kubeconfig_counts_if_there_is_one(tmp_path: Path) -> None:
     settings = ControllerManagerSettings(kubeconfig=kubeconfig(tmp_path, "http://h:1"))
-    assert client_config(settings).server == "http://h:1"
+    assert own_config(settings.kubeconfig).server == "http://h:1"
 
 
 def test_otherwise_this_must_be_a_pod(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(ConfigError, match="not inside a pod"):
-        client_config(ControllerManagerSettings())
+        own_config(None)
 
 
 def lease_of(simulator: ApiSimulator) -> Any:
