@@ -10,6 +10,7 @@ from podpass.api.resources import Object, Resource
 from podpass.api.selectors import (
     FieldSelector,
     LabelSelector,
+    label_selector_text,
     matches_label_selector,
     selectable_fields,
 )
@@ -200,3 +201,43 @@ def test_cluster_scoped_kinds_have_no_namespace_to_select() -> None:
 )
 def test_required_value(text: str, value: Any) -> None:
     assert FieldSelector.parse(text, resources.PODS).required_value("spec.nodeName") == value
+
+
+@pytest.mark.parametrize(
+    ("selector", "text"),
+    [
+        pytest.param(None, "", id="none"),
+        pytest.param({}, "", id="everything"),
+        pytest.param({"matchLabels": {"b": "2", "a": "1"}}, "a=1,b=2", id="labels, in order"),
+        pytest.param(
+            {"matchExpressions": [{"key": "a", "operator": "In", "values": ["y", "x"]}]},
+            "a in (x,y)",
+            id="one of several",
+        ),
+        pytest.param(
+            {"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["x"]}]},
+            "a notin (x)",
+            id="not one",
+        ),
+        pytest.param({"matchExpressions": [{"key": "a", "operator": "Exists"}]}, "a", id="present"),
+        pytest.param(
+            {"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}]}, "!a", id="absent"
+        ),
+    ],
+)
+def test_the_text_of_a_selector_selects_the_same(selector: Object | None, text: str) -> None:
+    assert label_selector_text(selector) == text
+    meant = LabelSelector.from_object(selector).requirements
+    assert set(LabelSelector.parse(text).requirements) == set(meant)
+
+
+@pytest.mark.parametrize(
+    ("resource", "status", "text"),
+    [
+        pytest.param(resources.JOBS, {"succeeded": 2}, "status.successful=2", id="job"),
+        pytest.param(resources.JOBS, {}, "status.successful=0", id="new job"),
+        pytest.param(resources.REPLICA_SETS, {"replicas": 2}, "status.replicas=2", id="set"),
+    ],
+)
+def test_fields_of_workloads(resource: Resource, status: Object, text: str) -> None:
+    assert FieldSelector.parse(text, resource).matches({"status": status})
