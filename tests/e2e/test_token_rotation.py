@@ -123,8 +123,8 @@ def test_an_api_server_that_is_killed_comes_back_and_tokens_stay(
     eventually(lambda: tokens_seen(cluster, namespace) >= 2, within=60, what="a rotation")
 
 
-def test_the_projected_volume_survives_json(cluster: ClusterUnderTest) -> None:
-    manifest = reader_pod("default")
+def test_a_dry_run_shows_the_projected_volume(cluster: ClusterUnderTest, namespace: str) -> None:
+    manifest = reader_pod(namespace)
     dry = cluster.ok(
         "create", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(manifest)
     )
