@@ -43,7 +43,7 @@ def new_token(cluster: ClusterUnderTest) -> str:
 
 
 def kid_of(token: str) -> str:
-    header = token.split(".")[0]
+    header = token.partition(".")[0]
     decoded = base64.urlsafe_b64decode(header + "=" * (-len(header) % 4))
     return str(json.loads(decoded)["kid"])
 
