@@ -195,6 +195,14 @@ SELF_SUBJECT_ACCESS_REVIEWS = Resource(
     AUTHORIZATION, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False,
     verbs=_CREATE_ONLY, stored=False,
 )  # fmt: skip
+LOCAL_SUBJECT_ACCESS_REVIEWS = Resource(
+    AUTHORIZATION, "v1", "localsubjectaccessreviews", "LocalSubjectAccessReview", namespaced=True,
+    verbs=_CREATE_ONLY, stored=False,
+)  # fmt: skip
+SELF_SUBJECT_RULES_REVIEWS = Resource(
+    AUTHORIZATION, "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False,
+    verbs=_CREATE_ONLY, stored=False,
+)  # fmt: skip
 AUTHENTICATIONS = Resource(
     CONFIG_OPENSHIFT, "v1", "authentications", "Authentication", namespaced=False,
     subresources=(_status("Authentication"),),
@@ -218,6 +226,7 @@ RESOURCES: tuple[Resource, ...] = (
     DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS, DAEMON_SETS, CONTROLLER_REVISIONS, JOBS,
     POD_DISRUPTION_BUDGETS,
     TOKEN_REVIEWS, SELF_SUBJECT_REVIEWS, SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_ACCESS_REVIEWS,
+    LOCAL_SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_RULES_REVIEWS,
     AUTHENTICATIONS, CLUSTER_OPERATORS, INFRASTRUCTURES, KUBE_API_SERVERS,
 )  # fmt: skip
 

@@ -1,8 +1,9 @@
-"""SubjectAccessReview and SelfSubjectAccessReview: may somebody, or may I, do that.
+"""SubjectAccessReview and its kin: may somebody, or may I, do that.
 
 1. Exactly one of resourceAttributes and nonResourceAttributes is given.
 2. A SubjectAccessReview names a user or a group.
-3. `*` asks for every verb, group, resource or name, and is granted only by `*`.
+3. A LocalSubjectAccessReview asks about resources in its own namespace only.
+4. `*` asks for every verb, group, resource or name, and is granted only by `*`.
 
 Source: Kubernetes `pkg/apis/authorization/validation` and `pkg/registry/authorization`.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from podpass.api import errors
 from podpass.api.field_errors import FieldError, forbidden, invalid, required
-from podpass.api.meta import UserInfo
+from podpass.api.meta import UserInfo, namespace_of
 from podpass.api.resources import AUTHORIZATION, Object
 from podpass.apiserver.authorization import Attributes, Authorizer
 
@@ -41,13 +42,27 @@ def _validate_subject(spec: Object) -> list[FieldError]:
     return [required("spec.user", "at least one of user or group must be specified")]  # 2
 
 
-def _check(kind: str, body: Object, problems: list[FieldError]) -> None:
+def _validate_local(spec: Object, namespace: str) -> list[FieldError]:
+    problems: list[FieldError] = []
+    resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if resource is not None and (asked := resource.get("namespace") or "") != namespace:
+        field = "spec.resourceAttributes.namespace"
+        problems.append(invalid(field, asked, "must match metadata.namespace"))
+    if path is not None:
+        field = "spec.nonResourceAttributes"
+        problems.append(invalid(field, path, "disallowed on this kind of request"))
+    return problems
+
+
+def _check(
+    kind: str, body: Object, problems: list[FieldError], *, but: tuple[str, ...] = ()
+) -> None:
     metadata = {
         key: value for key, value in (body.get("metadata") or {}).items() if value is not None
     }
-    metadata.pop("managedFields", None)
-    if metadata:
-        problems = [*problems, forbidden("metadata", "must be empty")]
+    if metadata.keys() - {"managedFields", *but}:
+        exception = f" except for {', '.join(but)}" if but else ""
+        problems = [*problems, forbidden("metadata", f"must be empty{exception}")]
     if problems:
         raise errors.invalid(kind, "", problems, AUTHORIZATION)
 
@@ -69,8 +84,17 @@ def _attributes(spec: Object, user: UserInfo) -> Attributes:
     )
 
 
+def _subject(spec: Object) -> UserInfo:
+    return UserInfo(
+        spec.get("user") or "",
+        spec.get("uid") or "",
+        tuple(spec.get("groups") or ()),
+        {key: tuple(values or ()) for key, values in (spec.get("extra") or {}).items()},
+    )
+
+
 class AccessReviews:
-    """Answers both kinds of review."""
+    """Answers all three kinds of review."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
@@ -84,13 +108,22 @@ class AccessReviews:
         spec = body.get("spec") or {}
         kind = "SubjectAccessReview"
         _check(kind, body, [*_validate_attributes(spec), *_validate_subject(spec)])
-        subject = UserInfo(
-            spec.get("user") or "",
-            spec.get("uid") or "",
-            tuple(spec.get("groups") or ()),
-            {key: tuple(values or ()) for key, values in (spec.get("extra") or {}).items()},
-        )
-        return self._answer(kind, spec, subject)
+        return self._answer(kind, spec, _subject(spec))
+
+    async def create_local(self, body: Object, _user: UserInfo) -> Object:
+        """Answer a LocalSubjectAccessReview; its namespace is that of the request.
+
+        Raises:
+            StatusError: 422, a field breaks a rule.
+        """
+        spec = body.get("spec") or {}
+        kind = "LocalSubjectAccessReview"
+        namespace = namespace_of(body)
+        problems = [*_validate_attributes(spec), *_validate_subject(spec)]
+        _check(kind, body, [*problems, *_validate_local(spec, namespace)], but=("namespace",))
+        answer = self._answer(kind, spec, _subject(spec))
+        answer["metadata"]["namespace"] = namespace
+        return answer
 
     async def create_self(self, body: Object, user: UserInfo) -> Object:
         """Answer a SelfSubjectAccessReview.

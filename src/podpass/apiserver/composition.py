@@ -24,6 +24,7 @@ from podpass.apiserver.pod_connect import PodConnect
 from podpass.apiserver.read_handlers import ReadHandlers
 from podpass.apiserver.request_flow import RequestFlow
 from podpass.apiserver.routes import Handlers, Routes
+from podpass.apiserver.rules_review import RulesReviews
 from podpass.apiserver.scale_handlers import ScaleHandlers
 from podpass.apiserver.settings import ApiServerSettings
 from podpass.apiserver.signing_keys import Signer
@@ -114,6 +115,8 @@ def compose(base: Foundation) -> RequestFlow:
             resources.SELF_SUBJECT_REVIEWS: SelfSubjectReviews(clock).create,
             resources.SUBJECT_ACCESS_REVIEWS: access.create,
             resources.SELF_SUBJECT_ACCESS_REVIEWS: access.create_self,
+            resources.LOCAL_SUBJECT_ACCESS_REVIEWS: access.create_local,
+            resources.SELF_SUBJECT_RULES_REVIEWS: RulesReviews(authorizer).create,
         },
         clock=clock,
     )

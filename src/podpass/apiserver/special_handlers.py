@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from podpass.api import strategy
 from podpass.api.meta import UserInfo
 from podpass.api.resources import AUTHENTICATION, PODS, Object, Resource
 from podpass.apiserver.admission.chain import AdmissionChain
@@ -72,6 +73,8 @@ class SpecialHandlers:
             StatusError: 400 and 422 of the review.
         """
         body = await self.writes.decode(context, resource.api_version, resource.kind)
+        if resource.namespaced:
+            strategy.check_namespace(resource, body, context.info.namespace)
         answer = await self.reviews[resource](body, context.user)
         return object_response(
             answer, code=_CREATED, warnings=context.warnings, pretty=context.pretty

@@ -121,3 +121,45 @@ async def test_an_access_review_that_cannot_be_answered(
     assert caught.value.code == 422
     assert caught.value.details is not None
     assert field in [cause["field"] for cause in caught.value.details["causes"]]
+
+
+LOCAL = {"metadata": {"namespace": "ns1"}, "spec": PODS | {"user": "ann"}}
+
+
+async def test_a_local_access_review_decides_in_its_namespace(world: World) -> None:
+    reviews = AccessReviews(world.authorizer)
+    answer = await reviews.create_local(LOCAL, ROOT)
+    assert answer == {
+        "kind": "LocalSubjectAccessReview",
+        "apiVersion": "authorization.k8s.io/v1",
+        "metadata": {"creationTimestamp": None, "namespace": "ns1"},
+        "spec": PODS | {"user": "ann"},
+        "status": {"allowed": False},
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        pytest.param(
+            LOCAL | {"metadata": {"namespace": "ns2"}},
+            "spec.resourceAttributes.namespace",
+            id="another namespace",
+        ),
+        pytest.param(
+            LOCAL | {"spec": PATH | {"user": "ann"}}, "spec.nonResourceAttributes", id="a path"
+        ),
+        pytest.param(LOCAL | {"spec": PODS}, "spec.user", id="no subject"),
+        pytest.param(
+            LOCAL | {"metadata": {"namespace": "ns1", "name": "x"}}, "metadata", id="a name"
+        ),
+    ],
+)
+async def test_a_local_access_review_that_cannot_be_answered(
+    world: World, body: Object, field: str
+) -> None:
+    with pytest.raises(StatusError) as caught:
+        await AccessReviews(world.authorizer).create_local(body, ANN)
+    assert caught.value.code == 422
+    assert caught.value.details is not None
+    assert field in [cause["field"] for cause in caught.value.details["causes"]]
