@@ -46,6 +46,7 @@ def _static_pod(name: str, args: list[str], mounts: dict[str, tuple[Path, bool]]
                     "image": IMAGE,
                     "imagePullPolicy": "IfNotPresent",
                     "args": args,
+                    "terminationMessagePolicy": "FallbackToLogsOnError",
                     # One arena: threads only sign, and memory is counted.
                     "env": [{"name": "MALLOC_ARENA_MAX", "value": "1"}],
                     "volumeMounts": volume_mounts,

@@ -6,6 +6,7 @@ waits for more until the container has ended and everything is read.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from podpass.base.clock import Clock
 
 _FOLLOW_INTERVAL = 0.1
 """Seconds between two looks at a log that is being followed."""
+_END_BYTES = 65536
+"""Of a log, in which its last lines are looked for; an entry has about 16 KiB at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,20 @@ def render_entry(line: bytes, options: LogOptions) -> bytes:
             return b""
     shown = parts[0] + b" " + text if options.timestamps else text
     return shown if parts[2].startswith(b"P") else shown + b"\n"
+
+
+def last_lines(path: Path, lines: int, limit: int) -> bytes:
+    """Return the last lines of a log, at most `limit` bytes from its end; empty if it is gone."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            start = max(0, size - _END_BYTES)
+            file.seek(start)
+            entries = file.read().split(b"\n")[1 if start else 0 :]
+    except OSError:
+        return b""
+    shown = b"".join(render_entry(entry, LogOptions()) for entry in entries)
+    return b"".join(shown.splitlines(keepends=True)[-lines:])[-limit:]
 
 
 async def read_log(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from podpass.api.meta import uid_of
 from podpass.api.resources import Object
 from podpass.base.clock import Clock
 from podpass.base.tasks import Backoff
@@ -35,6 +36,7 @@ from podpass.kubelet.runtime.interface import (
     SandboxID,
 )
 from podpass.kubelet.settings import KubeletSettings
+from podpass.kubelet.termination_message import with_message_file
 
 
 class _HeldBack(Exception):
@@ -115,7 +117,7 @@ class ContainerStarter:
             config = await self._config(
                 pod, container, image, history, context, volume_paths, events
             )
-            container_id = await self._create(sandbox_id, container, config, events)
+            container_id = await self._create(sandbox_id, pod, container, config, events)
         except _HeldBack as held:
             self._hold_back(name, held.waiting)
             return None
@@ -212,13 +214,16 @@ class ContainerStarter:
     async def _create(
         self,
         sandbox_id: SandboxID,
+        pod: Object,
         container: Object,
         config: ContainerConfig,
         events: PodEvents,
     ) -> ContainerID:
+        directory = self._settings.pod_directory(uid_of(pod)) / "containers"
         try:
+            config = with_message_file(config, container, directory)
             container_id = await self._runtime.create_container(sandbox_id, config)
-        except RuntimeFailure as error:
+        except (RuntimeFailure, OSError) as error:
             events.warning("Failed", f"Error: {error}", container)
             raise _HeldBack(Waiting("CreateContainerError", str(error))) from error
         events.normal("Created", f"Created container: {config.name}", container)

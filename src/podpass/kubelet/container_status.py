@@ -5,12 +5,12 @@ Source: Kubernetes v1.36, `pkg/kubelet/kubelet_pods.go`, `convertToAPIContainerS
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from podpass.api.meta import format_time
 from podpass.api.resources import Object
-from podpass.kubelet.runtime.interface import ContainerState, ContainerStatus
+from podpass.kubelet.runtime.interface import ContainerID, ContainerState, ContainerStatus
 
 UNKNOWN_EXIT_CODE = 137
 """What is shown for an exit code that was lost (the reference does the same)."""
@@ -49,6 +49,7 @@ def container_status(
     ready: bool,
     started: bool,
     initializing: bool,
+    messages: Mapping[ContainerID, str],
 ) -> Object:
     """Return the status of one container.
 
@@ -61,6 +62,7 @@ def container_status(
         ready: Whether it runs and passes its readiness probe.
         started: Whether it runs and passed its startup probe.
         initializing: It is an init container that is ready once it ended with 0.
+        messages: What is to be said about the ends of incarnations.
     """
     newest = history[0] if history else None
     former_count = int((former or {}).get("restartCount", 0))
@@ -81,7 +83,7 @@ def container_status(
         return status
     status["containerID"] = container_id(newest)
     if len(history) > 1:
-        status["lastState"] = _terminated(history[1])
+        status["lastState"] = _terminated(history[1], messages)
     elif newest.config.attempt > 0 and former is not None and former.get("lastState"):
         status["lastState"] = former["lastState"]
     if newest.state is ContainerState.RUNNING:
@@ -91,17 +93,17 @@ def container_status(
         status["ready"] = ready and started and not initializing
     elif newest.state is ContainerState.EXITED:
         if waiting is None:
-            status["state"] = _terminated(newest)
+            status["state"] = _terminated(newest, messages)
             status["ready"] = initializing and newest.exit_code == 0
         else:
             status["state"] = waiting.to_json()
-            status["lastState"] = _terminated(newest)
+            status["lastState"] = _terminated(newest, messages)
     else:
         status["state"] = (waiting or Waiting(default_waiting)).to_json()
     return status
 
 
-def _terminated(container: ContainerStatus) -> Object:
+def _terminated(container: ContainerStatus, messages: Mapping[ContainerID, str]) -> Object:
     code = UNKNOWN_EXIT_CODE if container.exit_code is None else container.exit_code
     ended: Object = {
         "exitCode": code,
@@ -110,6 +112,6 @@ def _terminated(container: ContainerStatus) -> Object:
         "finishedAt": format_time(container.finished_at or container.created_at),
         "containerID": container_id(container),
     }
-    if container.message:
-        ended["message"] = container.message
+    if message := messages.get(container.id, container.message):
+        ended["message"] = message
     return {"terminated": ended}

@@ -12,6 +12,7 @@ from podpass.kubelet.pod_probes import PodProbes
 from podpass.kubelet.pod_spec import status_of
 from podpass.kubelet.pod_worker import Plan
 from podpass.kubelet.status import Observation, pod_status
+from podpass.kubelet.termination_message import TerminationMessages
 
 _OWN_CONDITIONS = frozenset(
     {"PodScheduled", "Initialized", "ContainersReady", "Ready", "PodReadyToStartContainers"}
@@ -41,6 +42,7 @@ class PodReporter:
         self._probes = probes
         self._starter = starter
         self._report = report
+        self._messages = TerminationMessages()
 
     def report(self, pod: Object, plan: Plan, *, volumes_ready: bool) -> None:
         """Compute the status of now and hand it on."""
@@ -54,6 +56,9 @@ class PodReporter:
             ready=frozenset(one.config.name for one in running if self._probes.ready(one)),
             started=frozenset(one.config.name for one in running if self._probes.started(one)),
             volumes_ready=volumes_ready,
+            messages=self._messages.of(
+                one for history in runtime.containers.values() for one in history[:2]
+            ),
         )
         now = self._services.clock.now()
         self.status = pod_status(pod, self._previous(pod), observation, now)

@@ -32,6 +32,7 @@ from podpass.kubelet.pod_spec import (
 from podpass.kubelet.pod_stopper import PodStopper
 from podpass.kubelet.pod_worker import Plan, PodRuntime, Situation, Stage, container_spec, decide
 from podpass.kubelet.runtime.interface import ContainerStatus, RuntimeFailure
+from podpass.kubelet.runtime.removal import remove_tree
 from podpass.kubelet.volume_keeper import VolumeKeeper
 from podpass.kubelet.volumes import PodVolumes, mounted_volumes
 from podpass.kubelet.wakeup import Wakeup
@@ -309,6 +310,7 @@ class PodRunner:
         if self._shutting_down is not None and not (self._removed or is_terminating(self.pod)):
             return
         self._let_go_of_volumes()
+        remove_tree(self._volumes.directory)
         await self._sandboxes.remove(self.pod, self._runtime)
         await self._services.cache.refresh()
 

@@ -28,6 +28,8 @@ from podpass.kubelet.pod_spec import (
     uses_host_network,
 )
 from podpass.kubelet.pod_worker import Plan, PodRuntime, Stage
+from podpass.kubelet.runtime.interface import ContainerID
+from podpass.kubelet.termination_message import limit_messages
 
 PENDING, RUNNING, SUCCEEDED, FAILED = "Pending", "Running", "Succeeded", "Failed"
 
@@ -47,6 +49,7 @@ class Observation:
         started: Names of running containers that passed their startup probe, or have none.
         node_ip: Address of the node.
         volumes_ready: Whether the volumes were set up.
+        messages: What is to be said about the ends of containers.
     """
 
     runtime: PodRuntime
@@ -56,6 +59,7 @@ class Observation:
     ready: frozenset[str] = frozenset()
     started: frozenset[str] = frozenset()
     volumes_ready: bool = False
+    messages: Mapping[ContainerID, str] = field(default_factory=dict)
 
 
 def pod_status(pod: Object, previous: Object, seen: Observation, now: datetime) -> Object:
@@ -69,6 +73,7 @@ def pod_status(pod: Object, previous: Object, seen: Observation, now: datetime) 
     """
     init = [_one_status(pod, one, previous, seen) for one in init_containers_of(pod)]
     regular = [_one_status(pod, one, previous, seen) for one in containers_of(pod)]
+    limit_messages([*init, *regular])
     phase = _phase(pod, init, regular, seen)
     status: Object = {
         "phase": phase,
@@ -114,6 +119,7 @@ def _one_status(pod: Object, container: Object, previous: Object, seen: Observat
         ready=name in seen.ready,
         started=name in seen.started,
         initializing=initializing and not is_sidecar(container),
+        messages=seen.messages,
     )  # fmt: skip
 
 

@@ -131,12 +131,12 @@ class PodVolumes:
                 self.projected(volume).prune()
 
     def tear_down(self) -> None:
-        """Remove everything of the pod; none of its containers may run any more.
+        """Remove the volumes; none of the pod's containers may run any more.
 
         Raises:
             OSError: Something cannot be removed.
         """
-        remove_tree(self.directory)
+        remove_tree(self.directory / "volumes")
 
     async def _project(self, pod: Object, volume: Object, done: SetUp) -> Projection:
         name = str(volume["name"])

@@ -63,6 +63,7 @@ def operator_deployment(settings: OperatorSettings) -> Object:
                             "name": names.OPERATOR,
                             "image": IMAGE,
                             "imagePullPolicy": "IfNotPresent",
+                            "terminationMessagePolicy": "FallbackToLogsOnError",
                             "args": [
                                 "operator",
                                 f"--kubeconfig={login}",

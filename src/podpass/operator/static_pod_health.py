@@ -38,11 +38,17 @@ def _container_complaints(pod: Object) -> Iterator[str]:
             about = f'pod/{name_of(pod)} container "{one.get("name")}"'
             if waiting := state.get("waiting"):
                 if waiting.get("reason") not in (_INITIALIZING, "ContainerCreating", None):
-                    yield (
-                        f"{about} is waiting: {waiting.get('reason')}: {waiting.get('message', '')}"
-                    )
+                    text = f"{about} is waiting: {waiting.get('reason')}: "
+                    yield text + waiting.get("message", "") + _last_words(one)
             elif (ended := state.get("terminated")) and ended.get("exitCode"):
                 yield f"{about} is terminated: {ended.get('reason')}: {ended.get('message', '')}"
+
+
+def _last_words(status: Object) -> str:
+    """Return what a container that is to be started anew said when it ended; ours."""
+    ended = (status.get("lastState") or {}).get("terminated") or {}
+    message = str(ended.get("message") or "").strip()
+    return f"; it ended with {ended.get('exitCode')}: {message}" if message else ""
 
 
 def installer_conditions(

@@ -82,6 +82,7 @@ def static_pod(plane: ControlPlane, timing: Timing, *, log_level: str = "") -> O
                     "image": IMAGE,
                     "imagePullPolicy": "IfNotPresent",
                     "args": ["apiserver", f"--openshift-config={CONFIG_FILE}"],
+                    "terminationMessagePolicy": "FallbackToLogsOnError",
                     # One arena: threads only sign, and memory is counted.
                     "env": [{"name": "MALLOC_ARENA_MAX", "value": "1"}],
                     "volumeMounts": [

@@ -143,7 +143,8 @@ async def test_a_pod_runs_with_its_token(node: NodeUnderTest) -> None:
     assert found["status"]["hostIP"] == "127.0.0.1"
     config = node.runtime.container("c").config
     assert config.env["KUBERNETES_SERVICE_HOST"] == "172.30.0.1"
-    (mount,) = config.mounts
+    mount, message_file = config.mounts
+    assert message_file.container_path == "/dev/termination-log"
     assert mount.container_path == "/var/run/secrets/kubernetes.io/serviceaccount"
     assert mount.read_only
     names = {one.name for one in mount.host_path.iterdir() if not one.name.startswith("..")}
@@ -202,7 +203,7 @@ async def test_a_program_that_succeeds_ends_its_pod(node: NodeUnderTest) -> None
     assert container_state(done)["terminated"]["reason"] == "Completed"
     assert await node.runtime.list_containers(), "its log can still be read"
     directory = node.root / "kubelet" / "pods" / uid_of(found)
-    await eventually(lambda: not directory.exists())
+    await eventually(lambda: not (directory / "volumes").exists())
 
 
 async def test_a_crashing_container_is_restarted_with_a_back_off(node: NodeUnderTest) -> None:

@@ -148,14 +148,15 @@ async def test_a_disk_that_refuses_is_told(volumes: PodVolumes) -> None:
     assert done.missing == {"t"}
 
 
-async def test_tear_down_removes_all_of_the_pod(volumes: PodVolumes) -> None:
+async def test_tear_down_removes_the_volumes_and_nothing_else(volumes: PodVolumes) -> None:
     await volumes.set_up(pod(TOKEN, {"name": "e", "emptyDir": {}}))
     closed = volumes.path({"name": "e", "emptyDir": {}}) / "closed"
     closed.mkdir()
     (closed / "file").write_text("x")
     closed.chmod(0)
+    (volumes.directory / "containers").mkdir()
     volumes.tear_down()
-    assert not volumes.directory.exists()
+    assert [one.name for one in volumes.directory.iterdir()] == ["containers"]
     volumes.tear_down()
 
 

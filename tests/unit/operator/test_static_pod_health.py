@@ -20,11 +20,12 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LIMIT = timedelta(minutes=5)
 
 
-def mirror(revision: int = 12, **state: Any) -> Object:
+def mirror(revision: int = 12, *, last: Object | None = None, **state: Any) -> Object:
+    status = {"name": "kube-apiserver", "state": state, "lastState": last or {}}
     return {
         "metadata": {"name": "kube-apiserver-a", "labels": {"revision": str(revision)}},
         "spec": {"nodeName": "a"},
-        "status": {"containerStatuses": [{"name": "kube-apiserver", "state": state}]},
+        "status": {"containerStatuses": [status]},
     }
 
 
@@ -50,6 +51,13 @@ def installer(phase: str, age: float = 300, revision: int = 12, **status: Any) -
             'pod/kube-apiserver-a container "kube-apiserver" is waiting: '
             "CrashLoopBackOff: back-off 10s",
             id="it crashes",
+        ),
+        pytest.param(
+            {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
+            | {"last": {"terminated": {"exitCode": 2, "message": "No such option: --x\n"}}},
+            'pod/kube-apiserver-a container "kube-apiserver" is waiting: '
+            "CrashLoopBackOff: back-off 10s; it ended with 2: No such option: --x",
+            id="it crashes and said why",
         ),
         pytest.param({"terminated": {"exitCode": 0}}, "", id="it ended well"),
         pytest.param(
