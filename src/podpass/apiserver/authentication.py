@@ -22,11 +22,18 @@ from podpass.api.meta import UserInfo
 from podpass.api.resources import Object
 from podpass.apiserver.client_certificate import CertificateUsers
 from podpass.apiserver.live_objects import LiveObjects
+from podpass.apiserver.metrics import Metrics
 from podpass.apiserver.object_reader import ObjectReader
 from podpass.apiserver.token_cache import TokenCache
 from podpass.base.clock import Clock
 from podpass.jose.key_set import KeySet
-from podpass.serviceaccount.validation import InvalidToken, TokenValidator, ValidToken
+from podpass.serviceaccount.validation import (
+    LEGACY_TOKEN,
+    STALE_TOKEN,
+    InvalidToken,
+    TokenValidator,
+    ValidToken,
+)
 
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
@@ -80,6 +87,7 @@ class Authenticator:
         reader: ObjectReader,
         clock: Clock,
         anonymous: bool = True,
+        metrics: Metrics | None = None,
     ) -> None:
         """Accept tokens of `issuers` signed by `keys`.
 
@@ -90,6 +98,7 @@ class Authenticator:
             reader: Live objects.
             clock: Time.
             anonymous: Whether a request without credentials is let through as nobody.
+            metrics: Counts kinds of tokens, and what the cache does.
         """
         self.api_audiences = tuple(api_audiences) or tuple(issuers)
         self._validator = TokenValidator(
@@ -97,6 +106,7 @@ class Authenticator:
         )
         self._clock = clock
         self._anonymous = anonymous
+        self._metrics = metrics or Metrics()
         self._certificates = CertificateUsers()
         self._successes: TokenCache[ValidToken] = TokenCache(clock)
 
@@ -155,10 +165,30 @@ class Authenticator:
         }
 
     async def _validate(self, token: str, audiences: Sequence[str]) -> ValidToken:
+        started = self._clock.monotonic()
         key = self._successes.key(token, audiences)
         valid = self._successes.get(key)
-        if valid is None:  # 4
-            valid = await self._validator.validate(token, audiences, self._clock.now())
-            valid = replace(valid, user=_with_authenticated(valid.user))
-            self._successes.put(key, valid)
+        status = "hit"
+        try:
+            if valid is None:  # 4
+                status = "miss"
+                valid = await self._fetch(token, audiences)
+                self._successes.put(key, valid)
+        finally:
+            self._metrics.authentication.looked_up(status, self._clock.monotonic() - started)
         return valid
+
+    async def _fetch(self, token: str, audiences: Sequence[str]) -> ValidToken:
+        counts, tokens = self._metrics.authentication, self._metrics.tokens
+        counts.fetch_begins()
+        outcome = "error"
+        try:
+            valid = await self._validator.validate(token, audiences, self._clock.now())
+            outcome = "ok"
+        finally:
+            counts.fetch_ended(outcome)
+        if LEGACY_TOKEN in valid.audit_annotations:
+            tokens.legacy.inc()
+        if valid.extended:
+            (tokens.stale if STALE_TOKEN in valid.audit_annotations else tokens.valid).inc()
+        return replace(valid, user=_with_authenticated(valid.user))

@@ -13,7 +13,7 @@ from podpass.api.errors import StatusError
 from podpass.api.meta import name_of, namespace_of
 from podpass.api.resources import Object, Resource
 from podpass.apiserver.node_authorizer import NodeAuthorizer
-from podpass.apiserver.node_graph import NodeGraph
+from podpass.apiserver.node_graph import NodeGraph, ObserveAction
 from podpass.apiserver.object_reader import ObjectCallback, ObjectReader
 from podpass.rbac.attributes import Attributes, Decision
 from podpass.rbac.policy import POLICY_RESOURCES, Policy
@@ -30,9 +30,14 @@ class Authorizer:
         policy: All roles and bindings.
     """
 
-    def __init__(self, reader: ObjectReader) -> None:
-        """Follow pods, roles and bindings through `reader`."""
-        graph = NodeGraph()
+    def __init__(self, reader: ObjectReader, *, observe: ObserveAction | None = None) -> None:
+        """Follow pods, roles and bindings through `reader`.
+
+        Args:
+            reader: Live objects.
+            observe: Told how long each change of the node graph took.
+        """
+        graph = NodeGraph(observe)
         graph.follow(reader)
         self._node = NodeAuthorizer(graph)
         self.policy = Policy()

@@ -95,8 +95,11 @@ def compose(base: Foundation) -> RequestFlow:
         reader=cached,
         clock=clock,
         anonymous=settings.anonymous_auth,
+        metrics=metrics,
     )
-    authorizer = Authorizer(cached)
+    authorizer = Authorizer(
+        cached, observe=lambda action, seconds: metrics.graph_actions.observe(seconds, action)
+    )
     admission = build_admission_chain(live, authorizer, clock)
     fresh = FreshReads(objects)
     reads = ReadHandlers(objects, cached, fresh, clock)

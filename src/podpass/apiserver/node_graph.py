@@ -9,7 +9,8 @@ Source: Kubernetes `plugin/pkg/auth/authorizer/node/graph.go`, `AddPod`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from time import perf_counter
 
 from podpass.api.meta import annotations_of, name_of, namespace_of
 from podpass.api.resources import CONFIG_MAPS, PODS, SECRETS, SERVICE_ACCOUNTS, Object, Resource
@@ -20,6 +21,9 @@ MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 _Target = tuple[str, str, str]
 """Plural, namespace, name."""
 _PodKey = tuple[str, str]
+
+ObserveAction = Callable[[str, float], None]
+"""Told of a change of the graph: `AddPod` or `DeletePod`, and the seconds that it took."""
 
 
 def _containers(spec: Object) -> Iterator[Object]:
@@ -70,7 +74,8 @@ def references(spec: Object) -> Iterator[tuple[Resource, str]]:
 class NodeGraph:
     """Kept up to date by the pods that the server sees."""
 
-    def __init__(self) -> None:
+    def __init__(self, observe: ObserveAction | None = None) -> None:
+        self._observe = observe
         self._pods: dict[_PodKey, tuple[str, frozenset[_Target]]] = {}
         self._users: dict[_Target, dict[_PodKey, str]] = {}
 
@@ -79,10 +84,13 @@ class NodeGraph:
         reader.subscribe(PODS, self._on_pod)
 
     def _on_pod(self, _key: str, old: Object | None, new: Object | None) -> None:
+        started = perf_counter()
         if new is not None:
             self.put_pod(new)
         elif old is not None:
             self.remove_pod(namespace_of(old), name_of(old))
+        if self._observe is not None:
+            self._observe("AddPod" if new is not None else "DeletePod", perf_counter() - started)
 
     def put_pod(self, pod: Object) -> None:
         """Take in a pod, or a change of it."""

@@ -83,6 +83,7 @@ class RequestFlow:
         query = first_values(raw_query) if raw_query else {}
         info = parse_request(http.method, raw_path, query)
         context = RequestContext(http=http, info=info, query=query, raw_query=raw_query)
+        begun = self._metrics.begin(info)
         try:
             response = await self._answer(context)
         except StatusError as error:
@@ -94,7 +95,7 @@ class RequestFlow:
                 _log.exception("%s %s failed", http.method, info.path)
             response = self._refuse(context, errors.internal("the server log says more"))
         seconds = self._clock.monotonic() - started
-        self._metrics.observe(_countable(info), response.status, seconds)
+        self._metrics.observe(_countable(info), response.status, seconds, begun)
         if self._is_draining() and not response.prepared:
             response.force_close()  # the client's next connection goes to another server
         return response
@@ -120,7 +121,16 @@ class RequestFlow:
     async def _authenticate(self, context: RequestContext) -> None:
         http = context.http
         authorization = http.headers.get("Authorization") or bearer_from_protocols(http)
-        known = await self._authenticator.authenticate(authorization, client_certificate(http))
+        started = self._clock.monotonic()
+        certificate = client_certificate(http)
+        count = self._metrics.authentication.attempt
+        try:
+            known = await self._authenticator.authenticate(authorization, certificate)
+        except StatusError:
+            result = "error" if authorization or certificate else "failure"
+            count(result, "", self._clock.monotonic() - started)
+            raise
+        count("success", known.user.name, self._clock.monotonic() - started)
         context.user = impersonate(http.headers, known.user, self._authorizer)
         context.warnings.extend(known.warnings)
         context.audit_annotations.update(known.audit_annotations)
@@ -156,7 +166,7 @@ class RequestFlow:
                 context.http.transport.close()
             return stream
         response = status_response(error, warnings=context.warnings)
-        if error.code in {413, 500}:
+        if error.code in {408, 413, 500}:
             # The rest of the body is not read: the connection cannot be used again.
             response.force_close()
         return response

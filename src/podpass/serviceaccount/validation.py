@@ -113,11 +113,13 @@ class ValidToken:
         user: Whose it is, without `system:authenticated`.
         audiences: Those of the target that the token is for.
         audit_annotations: What the audit log should say about it.
+        extended: Whether it lives longer than was asked for, and says when to replace it.
     """
 
     user: UserInfo
     audiences: tuple[str, ...]
     audit_annotations: dict[str, str] = field(default_factory=dict)
+    extended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,8 @@ class TokenValidator:
             annotations[STALE_TOKEN] = (
                 f"subject: {claims.subject}, seconds after warning threshold: {late}"
             )
-        return ValidToken(user_of(claims), audiences, annotations)
+        extended = claims.warn_after is not None
+        return ValidToken(user_of(claims), audiences, annotations, extended)
 
     def _verify(self, token: str) -> TokenClaims:
         try:
