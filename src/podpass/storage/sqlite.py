@@ -62,7 +62,7 @@ class SqliteStore:
         self._slow_reader = ThreadPoolExecutor(1, "store-reader")
         self._peers = Peers(path.with_name(f"{path.name}.peers"))
         try:
-            self._connection = connect(path, lock_timeout=0)
+            self._connection = connect(path, lock_timeout=0, opening_timeout=lock_timeout)
             self._writer = GroupWriter(
                 path,
                 self._loop,

@@ -64,22 +64,28 @@ def is_busy(error: sqlite3.Error) -> bool:
     return code == sqlite3.SQLITE_BUSY
 
 
-def connect(path: Path, *, lock_timeout: float) -> sqlite3.Connection:
+def connect(
+    path: Path, *, lock_timeout: float, opening_timeout: float | None = None
+) -> sqlite3.Connection:
     """Open a connection with the settings of rule 3.
 
     Args:
         path: The database file; must exist.
         lock_timeout: Seconds to wait for a lock before an operation fails.
+        opening_timeout: The same while it is opened: the settings read the file, which is locked
+            for a moment while another process makes it or was the last to close it.
 
     Raises:
         sqlite3.Error: It cannot be opened.
     """
+    opening = lock_timeout if opening_timeout is None else opening_timeout
     connection = sqlite3.connect(
-        path, timeout=lock_timeout, isolation_level=None, check_same_thread=False
+        path, timeout=opening, isolation_level=None, check_same_thread=False
     )
     try:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA journal_size_limit={_WAL_KEPT_BYTES}")
+        connection.execute(f"PRAGMA busy_timeout={round(lock_timeout * 1000)}")
     except sqlite3.Error:
         connection.close()
         raise

@@ -1,5 +1,7 @@
 import os
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -82,6 +84,31 @@ def test_a_locked_new_file(tmp_path: Path) -> None:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreUnavailable, match="another program holds it locked"):
             create_if_missing(path, lock_timeout=0.05)
+
+
+def test_a_file_that_is_locked_for_a_moment_is_opened_and_then_never_waited_for(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "podpass.db"
+    make(path, "CREATE TABLE some (x)")
+    asking = threading.Event()
+
+    def open_it() -> sqlite3.Connection:
+        asking.set()
+        return connect(path, lock_timeout=0, opening_timeout=10)
+
+    with (
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+        ThreadPoolExecutor() as pool,
+    ):
+        other.execute("BEGIN EXCLUSIVE")
+        opening = pool.submit(open_it)
+        asking.wait()
+        other.execute("ROLLBACK")
+        with closing(opening.result()) as connection:
+            other.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                connection.execute("SELECT * FROM some")
 
 
 @pytest.mark.parametrize(
