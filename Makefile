@@ -4,7 +4,7 @@ STAMP := .venv/installed
 TESTS ?= tests/unit
 WORKERS ?= 2
 
-.PHONY: up down test check unit e2e bench fix clean
+.PHONY: up down test check compatibility unit e2e bench fix clean
 
 up: $(STAMP)  ## cluster of 3 nodes, and a pod with its token
 	$(BIN)/podpass up --detach
@@ -15,11 +15,15 @@ down: $(STAMP)  ## stop the cluster
 
 test: check unit e2e  ## everything
 
-check: $(STAMP)  ## format, lint, types, layers
+check: $(STAMP)  ## format, lint, types, layers, the page of rules
 	$(BIN)/ruff format --check -q .
 	$(BIN)/ruff check -q .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.compatibility check
+
+compatibility: $(STAMP)  ## docs/compatibility.md, from the tests
+	$(BIN)/python -m tests.compatibility
 
 unit: $(STAMP)  ## no network, no root
 	$(BIN)/pytest -q -n $(WORKERS) $(TESTS)
