@@ -9,11 +9,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from types import TracebackType
 from typing import Literal, Self
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 
@@ -38,7 +38,12 @@ WATCH_SECONDS = 300
 
 
 class RestClient:
-    """A client of one API server address; shared by all parts of a process."""
+    """A client of one API server address; shared by all parts of a process.
+
+    Attributes:
+        config: Server and credentials.
+        observe: Called with method, host and code (`<error>` without an answer) of each request.
+    """
 
     def __init__(
         self, config: ClientConfig, *, timeout: float = 10.0, user_agent: str = "podpass"
@@ -57,6 +62,8 @@ class RestClient:
         )
         self._timeout = timeout
         self._user_agent = user_agent
+        self.observe: Callable[[str, str, str], None] | None = None
+        self._host = urlsplit(config.server).netloc
 
     async def __aenter__(self) -> Self:
         return self
@@ -294,16 +301,23 @@ class RestClient:
                 connection = await self._pool.acquire(fresh=attempt > 0)
                 async with asyncio.timeout(self._timeout):
                     head = await connection.send(method, target, headers, body)
+                self._observe(method, str(head.status))
                 return connection, head
             except ConnectionFailed:
+                self._observe(method, "<error>")
                 if attempt == attempts - 1:
                     raise
             except TimeoutError as error:
+                self._observe(method, "<error>")
                 raise ConnectionFailed(f"{self.config.server}: no answer in time") from error
             finally:
                 if connection is not None and head is None:
                     connection.close()
         raise AssertionError
+
+    def _observe(self, method: str, code: str) -> None:
+        if self.observe is not None:
+            self.observe(method, self._host, code)
 
     async def _content(self, connection: Connection, head: Head) -> bytes:
         async with aclosing(connection.body(head)) as pieces:

@@ -14,6 +14,7 @@ import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -27,6 +28,7 @@ from podpass.client.informer import Informer
 from podpass.client.rest import RestClient
 from podpass.kubelet.downward_api import NodeFacts
 from podpass.kubelet.lazy_server import listen, serve_on_demand
+from podpass.kubelet.metrics import KubeletMetrics
 from podpass.kubelet.mirror_pods import MirrorPods, is_mirror_of
 from podpass.kubelet.node_agent import NodeAgent
 from podpass.kubelet.node_services import NodeServices
@@ -77,7 +79,9 @@ class Kubelet:
         self._listener = listener
         self._server: AppRunner | None = None
         self._recorder = EventRecorder(client, "kubelet", clock, host=settings.node_name)
-        tokens = TokenManager(token_requester(client), clock)
+        metrics = KubeletMetrics()
+        tokens = TokenManager(token_requester(client), clock, metrics=metrics)
+        client.observe = partial(_count_request, metrics)
         self.services = NodeServices(
             settings=settings,
             clock=clock,
@@ -88,6 +92,7 @@ class Kubelet:
             tokens=tokens,
             source=ApiObjectSource(client, tokens, clock),
             recorder=self._recorder,
+            metrics=metrics,
         )
         self._api_pods = Informer(
             client, PODS, clock=clock, field_selector=f"spec.nodeName={settings.node_name}"
@@ -206,7 +211,10 @@ class Kubelet:
         ):
             raise ValueError("the server needs a certificate, a key and a client CA")
         finder = PodFinder(self.pods, self.services.cache)
-        server = KubeletServer(finder, self.services.runtime, self._clock)
+        metrics = self.services.metrics
+        metrics.show_process()
+        metrics.show_pods(self.services.cache)
+        server = KubeletServer(finder, self.services.runtime, self._clock, metrics.registry)
         self._server = web.AppRunner(server.app(), access_log=None)
         await self._server.setup()
         context = server_context(
@@ -282,6 +290,10 @@ async def main(settings: KubeletSettings) -> None:
             await kubelet.close()
     await runtime.close()
     lock.close()
+
+
+def _count_request(metrics: KubeletMetrics, method: str, host: str, code: str) -> None:
+    metrics.requests.inc(code, host, method)
 
 
 def _lock(root: Path) -> BinaryIO:

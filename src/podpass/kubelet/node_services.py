@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from podpass.base.clock import Clock
 from podpass.kubelet.downward_api import NodeFacts
 from podpass.kubelet.events import Recorder
+from podpass.kubelet.metrics import KubeletMetrics
 from podpass.kubelet.object_source import ObjectSource
 from podpass.kubelet.pod_ips import PodAddresses
 from podpass.kubelet.runtime.interface import Runtime
@@ -28,3 +29,4 @@ class NodeServices:
     tokens: TokenManager
     source: ObjectSource
     recorder: Recorder
+    metrics: KubeletMetrics = field(default_factory=KubeletMetrics)

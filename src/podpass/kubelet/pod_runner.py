@@ -77,6 +77,7 @@ class PodRunner:
             services.source,
             services.node,
             services.clock,
+            services.metrics,
         )
         self._keeper = VolumeKeeper(
             pod,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from aiohttp import web
 from podpass.api.errors import StatusError, bad_request, internal, unauthorized
 from podpass.api.resources import Object
 from podpass.base.clock import Clock
+from podpass.base.metrics import CONTENT_TYPE, Registry
 from podpass.kubelet import exec_stream
 from podpass.kubelet.container_logs import parse_log_options, read_log
 from podpass.kubelet.runtime.interface import ContainerID, Runtime, RuntimeFailure
@@ -80,18 +81,23 @@ class KubeletServer:
     directory: ContainerDirectory
     runtime: Runtime
     clock: Clock
+    metrics: Registry = field(default_factory=Registry)
 
     def app(self) -> web.Application:
         """Return the application; TLS is the caller's."""
         app = web.Application(middlewares=[_guard])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/pods", self._pods)
+        app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
         app.router.add_route("*", "/exec/{namespace}/{pod}/{container}", self._exec)
         return app
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok")
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(text=self.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _pods(self, _request: web.Request) -> web.Response:
         pods = {"kind": "PodList", "apiVersion": "v1", "metadata": {}}

@@ -29,6 +29,7 @@ from podpass.base.logs import Secret
 from podpass.base.tasks import jitter as lengthen
 from podpass.client.config import ConfigError
 from podpass.client.rest import ConnectionFailed, RestClient
+from podpass.kubelet.metrics import KubeletMetrics
 from podpass.kubelet.refresh import TokenLifetime
 
 _log = logging.getLogger("kubelet.token")
@@ -128,6 +129,7 @@ class TokenManager:
         clock: Clock,
         *,
         choose_share: Callable[[], float] = lambda: lengthen(1.0, 1.0) - 1.0,
+        metrics: KubeletMetrics | None = None,
     ) -> None:
         """Prepare; nothing is asked for yet.
 
@@ -135,12 +137,15 @@ class TokenManager:
             request: Asks the API server.
             clock: Tells when a refresh is due.
             choose_share: Returns which part of a token's maximum jitter to use, 0 to 1.
+            metrics: Counts refreshes.
         """
         self._request = request
         self._clock = clock
         self._choose_share = choose_share
         self._held: dict[TokenKey, _Held] = {}
         self._running: dict[TokenKey, asyncio.Task[_Held]] = {}
+        self._metrics = metrics or KubeletMetrics()
+        self._metrics.registry.before_render(self._show_age)
 
     async def token(self, key: TokenKey) -> str:
         """Return a valid token, fetched now if there is none or a refresh is due.
@@ -156,6 +161,7 @@ class TokenManager:
         try:
             return (await self._fetch_once(key)).token.reveal()
         except (StatusError, ConnectionFailed, ConfigError, TokenFetchFailed) as error:
+            self._metrics.refresh_failures.inc()
             if held is None:
                 raise TokenFetchFailed(f"failed to fetch token: {error}") from error
             return self._still_valid(key, held, error)
@@ -197,6 +203,7 @@ class TokenManager:
         """Share one request between all who want the same token; rule 1."""
         task = self._running.get(key)
         if task is None:
+            self._metrics.refreshes.inc(self._reason(key))
             task = self._running[key] = asyncio.create_task(self._fetch(key))
             task.add_done_callback(lambda done: self._fetched(key, done))
         try:
@@ -234,10 +241,28 @@ class TokenManager:
         jitter = lifetime.maximum_jitter * self._choose_share()
         held = _Held(Secret(status["token"]), lifetime, jitter)
         now = self._clock.now()
+        skew = (lifetime.issued_at - now).total_seconds()
+        self._metrics.clock_skew.set(round(skew, 3))
         if now < lifetime.issued_at:
             # The server's clock is still ahead: look again, but do not ask without pause.
             held.retry_at = now + MAX_RETRY
         return held
+
+    def _reason(self, key: TokenKey) -> str:
+        held = self._held.get(key)
+        if held is None or held.lifetime is None:
+            return "new"
+        return "clock" if self._clock.now() < held.lifetime.issued_at else "age"
+
+    def _show_age(self) -> None:
+        now = self._clock.now()
+        lives = [held.lifetime for held in self._held.values() if held.lifetime is not None]
+        ratios = [
+            (now - one.issued_at) / (one.expires_at - one.issued_at)
+            for one in lives
+            if one.expires_at > one.issued_at
+        ]
+        self._metrics.token_age.set(round(max(ratios, default=0.0), 4))
 
     def _drop_expired(self, now: datetime, *, but: TokenKey) -> None:
         """Drop what nobody asked for until its end; `but` is being asked for now."""

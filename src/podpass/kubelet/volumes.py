@@ -16,6 +16,7 @@ from podpass.base.atomic_writer import give_to
 from podpass.base.clock import Clock
 from podpass.kubelet.downward_api import NodeFacts
 from podpass.kubelet.host_path import HostPathRefused, prepare_host_path
+from podpass.kubelet.metrics import KubeletMetrics
 from podpass.kubelet.object_source import ObjectSource
 from podpass.kubelet.pod_spec import all_containers, spec_of
 from podpass.kubelet.projected_volume import VOLUME_TYPES, ProjectedVolume, Projection
@@ -67,7 +68,12 @@ class PodVolumes:
     """The volumes of one pod."""
 
     def __init__(
-        self, directory: Path, source: ObjectSource, node: NodeFacts, clock: Clock
+        self,
+        directory: Path,
+        source: ObjectSource,
+        node: NodeFacts,
+        clock: Clock,
+        metrics: KubeletMetrics | None = None,
     ) -> None:
         """Prepare.
 
@@ -76,11 +82,13 @@ class PodVolumes:
             source: ConfigMaps, Secrets and tokens.
             node: For downward API items.
             clock: Names what is written.
+            metrics: Counts passes.
         """
         self.directory = directory
         self._source = source
         self._node = node
         self._clock = clock
+        self._metrics = metrics or KubeletMetrics()
 
     def path(self, volume: Object) -> Path:
         """Return where the volume is on this node."""
@@ -97,6 +105,7 @@ class PodVolumes:
         for volume in mounted_volumes(pod):
             name = str(volume["name"])
             kind = volume_type(volume)
+            started = self._clock.monotonic()
             try:
                 if kind in VOLUME_TYPES:
                     await self._project(pod, volume, done)
@@ -111,6 +120,8 @@ class PodVolumes:
                 done.failures[name] = str(error)
                 if kind not in VOLUME_TYPES or not self.projected(volume).published:
                     done.missing.add(name)
+            seconds = self._clock.monotonic() - started
+            self._metrics.mounted(kind, seconds, failed=name in done.failures)
         return done
 
     def projected(self, volume: Object, directory: Path | None = None) -> ProjectedVolume:
