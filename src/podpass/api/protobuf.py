@@ -11,7 +11,6 @@ Source: apimachinery `runtime/serializer/protobuf`, `runtime/generated.proto`.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -20,14 +19,21 @@ import orjson
 from podpass.api import schema
 from podpass.api.json_codec import MAX_DEPTH, MalformedBody
 from podpass.api.meta import format_micro_time, format_time, parse_time
+from podpass.api.protobuf_wire import (
+    BYTES,
+    VARINT,
+    WORD,
+    encode_varint,
+    read_packed,
+    read_records,
+    write_bytes,
+)
 from podpass.api.resources import Object
 from podpass.api.schema import Field
 
 MAGIC: Final = b"k8s\x00"
 UNKNOWN: Final = "k8s.io.apimachinery.pkg.runtime.Unknown"
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_WORD: Final = 1 << 64
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -85,7 +91,7 @@ def encode_message(value: Object, message: str) -> bytes:
         if field.inline:
             inner = encode_message(value, field.type)
             if inner:
-                _write_bytes(out, number, inner)
+                write_bytes(out, number, inner)
         elif value.get(field.name) is not None:
             _write_field(out, field, value[field.name])
     return bytes(out)
@@ -99,7 +105,7 @@ def _decode(data: memoryview, message: str, depth: int) -> Object:
         raise MalformedBody(f"exceeded max depth of {MAX_DEPTH}")
     known = schema.wire_fields(message)
     out: Object = {}
-    for number, wire, raw in _records(data):
+    for number, wire, raw in read_records(data):
         field = known.get(number)
         if field is not None:
             _store(out, field, wire, raw, depth)
@@ -114,8 +120,10 @@ def _store(out: Object, field: Field, wire: int, raw: int | memoryview, depth: i
         out.setdefault(field.name, {})[key] = value
     elif field.label == "repeated":
         items = out.setdefault(field.name, [])
-        if wire == _BYTES and field.type in {"int32", "int64", "bool"}:
-            items.extend(_value(number, field, depth) for number in _packed(_as_bytes(raw, field)))
+        if wire == BYTES and field.type in {"int32", "int64", "bool"}:
+            items.extend(
+                _value(number, field, depth) for number in read_packed(_as_bytes(raw, field))
+            )
         else:
             items.append(_value(raw, field, depth))
     else:
@@ -130,7 +138,7 @@ def _store(out: Object, field: Field, wire: int, raw: int | memoryview, depth: i
 def _entry(data: memoryview, field: Field, depth: int) -> tuple[str, Any]:
     key = ""
     value = None
-    for number, _, raw in _records(data):
+    for number, _, raw in read_records(data):
         if number == 1:
             key = _text(_as_bytes(raw, field))
         elif number == 2:  # noqa: PLR2004 - a map entry is key 1 and value 2
@@ -181,7 +189,7 @@ def _shown(inner: Object, type_: str) -> Any:
 
 def _number(raw: int | memoryview, field: Field) -> int | bool:
     if not isinstance(raw, int):
-        raise MalformedBody(f"proto: wrong wireType = {_BYTES} for field {field.name}")
+        raise MalformedBody(f"proto: wrong wireType = {BYTES} for field {field.name}")
     if field.type == "bool":
         return bool(raw)
     bits = 32 if field.type == "int32" else 64
@@ -191,7 +199,7 @@ def _number(raw: int | memoryview, field: Field) -> int | bool:
 
 def _as_bytes(raw: int | memoryview, field: Field) -> memoryview:
     if isinstance(raw, int):
-        raise MalformedBody(f"proto: wrong wireType = {_VARINT} for field {field.name}")
+        raise MalformedBody(f"proto: wrong wireType = {VARINT} for field {field.name}")
     return raw
 
 
@@ -200,51 +208,6 @@ def _text(data: memoryview) -> str:
         return str(data, "utf-8")
     except UnicodeDecodeError:
         raise MalformedBody("proto: string field contains invalid UTF-8") from None
-
-
-def _records(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
-    at, end = 0, len(data)
-    while at < end:
-        tag, at = _varint(data, at)
-        number, wire = tag >> 3, tag & 7
-        if number == 0:
-            raise MalformedBody("proto: illegal tag 0")
-        if wire == _VARINT:
-            value, at = _varint(data, at)
-            yield number, wire, value
-            continue
-        if wire == _BYTES:
-            length, at = _varint(data, at)
-        elif wire in {_FIXED64, _FIXED32}:
-            length = 8 if wire == _FIXED64 else 4
-        else:
-            raise MalformedBody(f"proto: illegal wireType {wire}")
-        if at + length > end:
-            raise MalformedBody("proto: unexpected EOF")
-        yield number, wire, data[at : at + length]
-        at += length
-
-
-def _packed(data: memoryview) -> Iterator[int]:
-    at = 0
-    while at < len(data):
-        value, at = _varint(data, at)
-        yield value
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        if at >= len(data):
-            raise MalformedBody("proto: unexpected EOF")
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004 - the continuation bit
-            return value % _WORD, at
-        shift += 7
-        if shift > 63:  # noqa: PLR2004 - ten bytes hold 64 bits
-            raise MalformedBody("proto: integer overflow")
 
 
 # --- writing
@@ -257,24 +220,24 @@ def _write_field(out: bytearray, field: Field, value: Any) -> None:
     elif field.label == "map":
         for key in sorted(value):
             entry = bytearray()
-            _write_bytes(entry, 1, key.encode())
+            write_bytes(entry, 1, key.encode())
             _write_value(entry, 2, field.type, value[key])
-            _write_bytes(out, field.number, bytes(entry))
+            write_bytes(out, field.number, bytes(entry))
     else:
         _write_value(out, field.number, field.type, value)
 
 
 def _write_value(out: bytearray, number: int, type_: str, value: Any) -> None:
     if type_ in {"int32", "int64", "bool"}:
-        out += _as_varint(number << 3 | _VARINT) + _as_varint(int(value) % _WORD)
+        out += encode_varint(number << 3 | VARINT) + encode_varint(int(value) % WORD)
     elif type_ == "string":
-        _write_bytes(out, number, value.encode())
+        write_bytes(out, number, value.encode())
     elif type_ == "bytes":
-        _write_bytes(out, number, base64.b64decode(value))
+        write_bytes(out, number, base64.b64decode(value))
     elif type_ in _SHOWN_OTHERWISE:
-        _write_bytes(out, number, encode_message(_hidden(value, type_), type_))
+        write_bytes(out, number, encode_message(_hidden(value, type_), type_))
     else:
-        _write_bytes(out, number, encode_message(value, type_))
+        write_bytes(out, number, encode_message(value, type_))
 
 
 def _hidden(value: Any, type_: str) -> Object:
@@ -293,16 +256,3 @@ def _hidden(value: Any, type_: str) -> Object:
         return {key: base64.b64encode(orjson.dumps(value)).decode()}
     since = parse_time(value) - _EPOCH
     return {"seconds": since.days * 86400 + since.seconds, "nanos": since.microseconds * 1000}
-
-
-def _write_bytes(out: bytearray, number: int, data: bytes) -> None:
-    out += _as_varint(number << 3 | _BYTES) + _as_varint(len(data)) + data
-
-
-def _as_varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:  # noqa: PLR2004 - the continuation bit
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
