@@ -17,7 +17,7 @@ from podpass.api import schema
 from podpass.api.errors import StatusError, bad_request, unsupported_media_type
 from podpass.api.json_codec import MalformedBody, duplicate_keys, parse_json
 from podpass.api.protobuf import decode_envelope, decode_message, encode_envelope, encode_message
-from podpass.api.resources import Object
+from podpass.api.resources import Object, Resource
 from podpass.api.structure import StructureError, conform
 
 FieldValidation: TypeAlias = Literal["Strict", "Warn", "Ignore"]
@@ -26,6 +26,7 @@ JSON: Final = "application/json"
 YAML: Final = "application/yaml"
 PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
 MEDIA_TYPES: Final = (JSON, YAML, PROTOBUF)
+_JSON_ONLY: Final = frozenset({"apiextensions.k8s.io/v1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ def decode_body(
     *,
     field_validation: FieldValidation,
     default_gvk: tuple[str, str],
+    custom: Resource | None = None,
 ) -> Decoded:
     """Read a request body.
 
@@ -55,6 +57,7 @@ def decode_body(
         content_type: Value of the header; empty means JSON, parameters are ignored.
         field_validation: What to do about unknown and repeated fields.
         default_gvk: apiVersion and kind that the endpoint takes.
+        custom: The resource, if its kind is a custom one.
 
     Raises:
         StatusError: 400 when the body cannot be read as that kind, 415 for other media types.
@@ -62,6 +65,8 @@ def decode_body(
     media_type = content_type.partition(";")[0].strip().lower() or JSON
     repeated: list[str] = []
     try:
+        if media_type == PROTOBUF and (custom or default_gvk[0] in _JSON_ONLY):
+            raise unsupported_media_type(content_type, MEDIA_TYPES[:2])
         if media_type == PROTOBUF:
             return _decode_protobuf(body, field_validation, default_gvk)
         if media_type == JSON:
@@ -85,7 +90,11 @@ def decode_body(
             f"couldn't get version/kind; {error}"
         ) from error
     return decode_value(
-        value, field_validation=field_validation, default_gvk=default_gvk, complaints=repeated
+        value,
+        field_validation=field_validation,
+        default_gvk=default_gvk,
+        complaints=repeated,
+        custom=custom,
     )
 
 
@@ -95,6 +104,7 @@ def decode_value(
     field_validation: FieldValidation,
     default_gvk: tuple[str, str],
     complaints: Sequence[str] = (),
+    custom: Resource | None = None,
 ) -> Decoded:
     """Read a JSON value as an object: the end of `decode_body`, and of a patch.
 
@@ -103,18 +113,24 @@ def decode_value(
         field_validation: What to do about unknown fields.
         default_gvk: apiVersion and kind that the endpoint takes.
         complaints: What is known to be wrong, treated like unknown fields.
+        custom: The resource, if its kind is a custom one.
 
     Raises:
         StatusError: 400 when it is not of that kind or, with `Strict`, has complaints.
     """
     api_version, kind = default_gvk
-    if isinstance(value, dict):
-        api_version, kind = _type_of(value, default_gvk)
     unknown: list[str] = []
-    try:
-        shaped = conform(value, _message(default_gvk), unknown)
-    except StructureError as error:
-        raise _cannot_handle(api_version, kind, default_gvk[1], str(error)) from error
+    if custom is not None:
+        from podpass.api.custom_resources.decoding import read_custom_object  # noqa: PLC0415 - rare
+
+        shaped = read_custom_object(value, custom, unknown)
+    else:
+        if isinstance(value, dict):
+            api_version, kind = _type_of(value, default_gvk)
+        try:
+            shaped = conform(value, _message(default_gvk), unknown)
+        except StructureError as error:
+            raise _cannot_handle(api_version, kind, default_gvk[1], str(error)) from error
     warnings = [*complaints, *(f'unknown field "{path}"' for path in unknown)]
     if warnings and field_validation == "Strict":
         raise _cannot_handle(

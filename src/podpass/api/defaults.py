@@ -24,6 +24,9 @@ NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
 
 def apply_defaults(resource: Resource, obj: Object) -> None:
     """Fill in the defaults of the kind, in place."""
+    if resource.custom is not None:
+        resource.custom.fill_in(obj)
+        return
     fill = _BY_KIND.get(resource.kind)
     if fill is not None:
         fill(obj)
@@ -66,6 +69,12 @@ def _subject(subject: dict[str, Any]) -> None:
         subject["apiGroup"] = RBAC
 
 
+def _definition(obj: Object) -> None:
+    from podpass.api.custom_resources.definition import fill_in_names  # noqa: PLC0415 - rare
+
+    fill_in_names(obj)
+
+
 _BY_KIND: Final[Mapping[str, Callable[[Object], None]]] = {
     resources.NAMESPACES.kind: _namespace,
     resources.SECRETS.kind: _secret,
@@ -73,5 +82,6 @@ _BY_KIND: Final[Mapping[str, Callable[[Object], None]]] = {
     resources.PODS.kind: apply_pod_defaults,
     resources.ROLE_BINDINGS.kind: _binding,
     resources.CLUSTER_ROLE_BINDINGS.kind: _binding,
+    resources.CUSTOM_RESOURCE_DEFINITIONS.kind: _definition,
     **WORKLOAD_DEFAULTS,
 }

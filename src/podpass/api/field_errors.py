@@ -30,7 +30,8 @@ class FieldError:
         return f"{self.path}: {self.body}" if self.path else self.body
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value as messages quote it."""
     if isinstance(value, str):
         return orjson.dumps(value).decode()
     if isinstance(value, bool):
@@ -53,7 +54,7 @@ def required(path: str, detail: str = "") -> FieldError:
 
 def invalid(path: str, value: Any, detail: str) -> FieldError:
     """`value` at `path` breaks the rule that `detail` names."""
-    return FieldError("FieldValueInvalid", path, f"Invalid value: {_shown(value)}: {detail}")
+    return FieldError("FieldValueInvalid", path, f"Invalid value: {shown(value)}: {detail}")
 
 
 def forbidden(path: str, detail: str) -> FieldError:
@@ -63,21 +64,21 @@ def forbidden(path: str, detail: str) -> FieldError:
 
 def duplicate(path: str, value: Any) -> FieldError:
     """`value` stands in its list already."""
-    return FieldError("FieldValueDuplicate", path, f"Duplicate value: {_shown(value)}")
+    return FieldError("FieldValueDuplicate", path, f"Duplicate value: {shown(value)}")
 
 
 def not_found(path: str, value: Any) -> FieldError:
     """`value` names something that is not there."""
-    return FieldError("FieldValueNotFound", path, f"Not found: {_shown(value)}")
+    return FieldError("FieldValueNotFound", path, f"Not found: {shown(value)}")
 
 
 def not_supported(path: str, value: Any, supported: Iterable[str]) -> FieldError:
     """`value` is none of the `supported` ones."""
-    values = ", ".join(_shown(item) for item in sorted(supported))
+    values = ", ".join(shown(item) for item in sorted(supported))
     return FieldError(
         "FieldValueNotSupported",
         path,
-        f"Unsupported value: {_shown(value)}: supported values: {values}",
+        f"Unsupported value: {shown(value)}: supported values: {values}",
     )
 
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from podpass.api.custom_resources.kind import CustomKind
 
 Object: TypeAlias = dict[str, Any]
 """An API object as JSON: str keys, JSON values."""
@@ -52,6 +55,7 @@ class Resource:
         verbs: API verbs of the resource itself.
         subresources: What is below an object.
         stored: Whether objects are kept; a TokenReview is answered and forgotten.
+        custom: The rules of a kind that was defined at run time; None for all in this table.
     """
 
     group: str
@@ -65,6 +69,7 @@ class Resource:
     verbs: tuple[str, ...] = STANDARD_VERBS
     subresources: tuple[Subresource, ...] = field(default=())
     stored: bool = True
+    custom: CustomKind | None = field(default=None, compare=False, repr=False)
 
     @property
     def api_version(self) -> str:
@@ -107,6 +112,7 @@ def _scale() -> Subresource:
     return Subresource("scale", "Scale", ("get", "patch", "update"), AUTOSCALING, "v1")
 
 
+APIEXTENSIONS = "apiextensions.k8s.io"
 APPS = "apps"
 AUTOSCALING = "autoscaling"
 BATCH = "batch"
@@ -203,6 +209,11 @@ SELF_SUBJECT_RULES_REVIEWS = Resource(
     AUTHORIZATION, "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False,
     verbs=_CREATE_ONLY, stored=False,
 )  # fmt: skip
+CUSTOM_RESOURCE_DEFINITIONS = Resource(
+    APIEXTENSIONS, "v1", "customresourcedefinitions", "CustomResourceDefinition",
+    namespaced=False, short_names=("crd", "crds"), categories=("api-extensions",),
+    subresources=(_status("CustomResourceDefinition"),),
+)  # fmt: skip
 AUTHENTICATIONS = Resource(
     CONFIG_OPENSHIFT, "v1", "authentications", "Authentication", namespaced=False,
     subresources=(_status("Authentication"),),
@@ -227,6 +238,7 @@ RESOURCES: tuple[Resource, ...] = (
     POD_DISRUPTION_BUDGETS,
     TOKEN_REVIEWS, SELF_SUBJECT_REVIEWS, SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_ACCESS_REVIEWS,
     LOCAL_SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_RULES_REVIEWS,
+    CUSTOM_RESOURCE_DEFINITIONS,
     AUTHENTICATIONS, CLUSTER_OPERATORS, INFRASTRUCTURES, KUBE_API_SERVERS,
 )  # fmt: skip
 

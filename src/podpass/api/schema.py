@@ -34,6 +34,11 @@ QUANTITY: Final = "k8s.io.apimachinery.pkg.api.resource.Quantity"
 INT_OR_STRING: Final = "k8s.io.apimachinery.pkg.util.intstr.IntOrString"
 OPENSHIFT: Final = "com.github.openshift.api."
 """Messages of custom resources: JSON only, and what a user sets to zero stays."""
+APIEXTENSIONS: Final = "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1."
+"""Messages of definitions of custom resources: JSON only, and a set zero stays."""
+JSON_SCHEMA: Final = APIEXTENSIONS + "JSONSchemaProps"
+SCHEMA_OR_BOOL: Final = JSON_SCHEMA + "OrBool"
+"""JSON shows it as `true`, `false` or a schema."""
 
 STRING_LISTS: Final = frozenset(
     {
@@ -71,7 +76,9 @@ _PACKAGES: Final = {
     "rbac.authorization.k8s.io/v1": "k8s.io.api.rbac.v1.",
     "config.openshift.io/v1": OPENSHIFT + "config.v1.",
     "operator.openshift.io/v1": OPENSHIFT + "operator.v1.",
+    "apiextensions.k8s.io/v1": APIEXTENSIONS,
 }
+_DEFINITIONS: Final = "apiextensions-fields.json"
 # The struct tags of this one carry no protobuf hint, so that the extracted facts miss it.
 _ALSO_INLINE: Final = frozenset({CORE + "EphemeralContainer.ephemeralContainerCommon"})
 
@@ -142,7 +149,7 @@ def _facts() -> _Facts:
 
 @cache
 def _messages() -> dict[str, Any]:
-    tables = ("protobuf-fields.json", "scale-fields.json", "openshift-fields.json")
+    tables = ("protobuf-fields.json", "scale-fields.json", "openshift-fields.json", _DEFINITIONS)
     return {name: found for table in tables for name, found in _read(table).items()}
 
 
@@ -183,7 +190,7 @@ def wire_fields(message: str) -> Mapping[int, Field]:
             inline=path in facts.inline,
             strategies=tuple(str(strategy).split(",")) if strategy else (),
             merge_key=str(key[0]) if key else "",
-            nullable=path in facts.nullable or message.startswith(OPENSHIFT),
+            nullable=path in facts.nullable or message.startswith((OPENSHIFT, APIEXTENSIONS)),
             always=path in facts.never_omitted,
         )
     return found

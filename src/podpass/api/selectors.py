@@ -274,6 +274,8 @@ _SPECIAL: Final[Mapping[str, Callable[[Object], Any]]] = {
 def selectable_fields(resource: Resource) -> tuple[str, ...]:
     """Return the fields that a field selector may name."""
     own = _BY_KIND.get(resource, ())
+    if resource.custom is not None:
+        own = resource.custom.selectable_fields
     return (*(_COMMON if resource.namespaced else _COMMON[:1]), *own)
 
 

@@ -36,7 +36,9 @@ _WORKLOADS: Final = (
     resources.DEPLOYMENTS, resources.REPLICA_SETS, resources.STATEFUL_SETS, resources.DAEMON_SETS,
     resources.JOBS, resources.POD_DISRUPTION_BUDGETS,
 )  # fmt: skip
-_COUNTED: Final = (resources.PODS, *_CUSTOM, *_WORKLOADS)
+_COUNTED: Final = (
+    resources.PODS, resources.CUSTOM_RESOURCE_DEFINITIONS, *_CUSTOM, *_WORKLOADS
+)  # fmt: skip
 
 _SYSTEM_FIELDS: Final = (
     "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
@@ -69,6 +71,9 @@ def prepare_for_create(
         metadata.pop(key, None)
     metadata["uid"] = uid
     metadata["creationTimestamp"] = format_time(now)
+    if resource.custom is not None:
+        resource.custom.prepare_for_create(obj)
+        return
     if resource in _COUNTED:
         metadata["generation"] = 1
     if resource == resources.PODS:
@@ -80,6 +85,8 @@ def prepare_for_create(
         obj["status"] = {"phase": "Active"}
     elif resource in _CUSTOM:
         obj.pop("status", None)
+    elif resource == resources.CUSTOM_RESOURCE_DEFINITIONS:
+        _remember_stored_version(obj, None)
     elif resource in _WORKLOADS:
         obj["status"] = {}
         if resource == resources.JOBS:
@@ -113,6 +120,9 @@ def prepare_for_update(resource: Resource, new: Object, old: Object, subresource
         subresource: Empty, `status` or `finalize`.
     """
     _keep_metadata(new, old, subresource)
+    if resource.custom is not None:
+        resource.custom.prepare_for_update(new, old, subresource)
+        return
     has_status = resource.subresource("status") is not None
     if subresource == "status":
         for key in (old.keys() | new.keys()) - {"apiVersion", "kind", "metadata", "status"}:
@@ -121,10 +131,20 @@ def prepare_for_update(resource: Resource, new: Object, old: Object, subresource
             new.setdefault("status", {})["qosClass"] = old["status"]["qosClass"]
     elif has_status:
         _keep(new, old, "status")
+    if resource == resources.CUSTOM_RESOURCE_DEFINITIONS and not subresource:
+        _remember_stored_version(new, old)
     if resource == resources.NAMESPACES and subresource != "finalize":
         _keep(new, old, "spec")
     if resource in _COUNTED and new.get("spec") != old.get("spec"):
         new["metadata"]["generation"] = int(old["metadata"].get("generation") or 0) + 1
+
+
+def _remember_stored_version(new: Object, old: Object | None) -> None:
+    from podpass.api.custom_resources.definition import (  # noqa: PLC0415 - rare
+        remember_stored_version,
+    )
+
+    remember_stored_version(new, old)
 
 
 def _keep_metadata(new: Object, old: Object, subresource: str) -> None:

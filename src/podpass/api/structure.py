@@ -79,7 +79,7 @@ def _is_kept(value: Any, field: Field) -> bool:
     if isinstance(value, dict):
         return field.label != "map"
     if isinstance(value, list):
-        return False
+        return field.nullable and field.type in schema.ANY_JSON and field.label == "optional"
     return field.nullable or field.type == schema.INT_OR_STRING
 
 
@@ -105,9 +105,14 @@ def _single(value: Any, field: Field, path: _Path, unknown: list[str] | None) ->
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise _mismatch(value, field, path)
         return value
+    wanted = field.type
+    if wanted == schema.SCHEMA_OR_BOOL:
+        if isinstance(value, bool):
+            return value
+        wanted = schema.JSON_SCHEMA
     if not isinstance(value, dict):
         raise _mismatch(value, field, path)
-    return _message(value, field.type, path, unknown)
+    return _message(value, wanted, path, unknown)
 
 
 def _zero(field: Field) -> Any:
@@ -139,6 +144,12 @@ def _integer(value: Any, field: Field, path: _Path) -> int:
         raise _mismatch(value, field, path)
     limit = _INT_RANGES[field.type]
     if not -limit <= value < limit:
+        raise _mismatch(value, field, path)
+    return value
+
+
+def _double(value: Any, field: Field, path: _Path) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _mismatch(value, field, path)
     return value
 
@@ -194,6 +205,7 @@ _READERS: Final[dict[str, Callable[[Any, Field, _Path], Any]]] = {
     "int32": _integer,
     "int64": _integer,
     "bytes": _bytes,
+    "double": _double,
     schema.TIME: _time,
     schema.MICRO_TIME: _time,
     schema.QUANTITY: _quantity,

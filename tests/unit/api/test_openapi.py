@@ -40,7 +40,7 @@ def test_every_reference_leads_somewhere(name: str) -> None:
 
     def references(value: Any) -> list[str]:
         if isinstance(value, dict):
-            own = [value["$ref"]] if "$ref" in value else []
+            own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
             return own + [ref for inner in value.values() for ref in references(inner)]
         if isinstance(value, list):
             return [ref for inner in value for ref in references(inner)]

@@ -17,6 +17,7 @@ _SCALARS: Final[dict[str, Object]] = {
     "string": {"type": "string"},
     "bytes": {"type": "string", "format": "byte"},
     "bool": {"type": "boolean"},
+    "double": {"type": "number", "format": "double"},
     "int32": {"type": "integer", "format": "int32"},
     "int64": {"type": "integer", "format": "int64"},
 }
@@ -31,6 +32,7 @@ _SPECIAL: Final[dict[str, Object]] = {
     },
     schema.FIELDS_V1: {"type": "object"},
     schema.RAW_EXTENSION: {"type": "object"},
+    schema.SCHEMA_OR_BOOL: {"description": "true, false or a schema"},
     **dict.fromkeys(schema.STRING_LISTS, _STRINGS),
 }
 # Shown even when empty, but not asked for.

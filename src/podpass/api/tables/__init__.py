@@ -80,6 +80,8 @@ def partial_object_metadata_list(
 
 
 def _printer(resource: Resource) -> Printer:
+    if resource.custom is not None:
+        return resource.custom.printer
     if resource.kind == "Pod":
         return PODS
     for printers in (PRINTERS, workloads.PRINTERS, openshift.PRINTERS):

@@ -142,6 +142,10 @@ PRINTERS: Final[dict[str, Printer]] = {
     "ServiceAccount": _with_age("Secrets", lambda obj: len(obj.get("secrets") or ()), "integer"),
     "ConfigMap": _with_age("Data", _data_size, "integer"),
     "Lease": _with_age("Holder", lambda obj: obj.get("spec", {}).get("holderIdentity", "")),
+    "CustomResourceDefinition": Printer(
+        (Column("Name"), Column("Created At", "date")),
+        lambda obj, _: [name_of(obj), obj["metadata"].get("creationTimestamp", UNKNOWN)],
+    ),
     "Secret": Printer(
         (Column("Name"), Column("Type"), Column("Data", "integer"), Column("Age")),
         lambda obj, now: [name_of(obj), obj.get("type", ""), _data_size(obj), age(obj, now)],

@@ -20,11 +20,24 @@ __all__ = ("validate_create", "validate_update")
 _Rules: TypeAlias = Callable[[Object], list[FieldError]]
 _UpdateRules: TypeAlias = Callable[[Object, Object], list[FieldError]]
 
+def _definition(obj: Object) -> list[FieldError]:
+    from podpass.api.custom_resources import definition_rules  # noqa: PLC0415 - rare
+
+    return definition_rules.definition_errors(obj)
+
+
+def _definition_update(new: Object, old: Object) -> list[FieldError]:
+    from podpass.api.custom_resources import definition_rules  # noqa: PLC0415 - rare
+
+    return definition_rules.definition_update_errors(new, old)
+
+
 _RULES: Final[Mapping[str, _Rules]] = {
     "Authentication": openshift.authentication_errors,
     "ClusterRole": rbac.cluster_role_errors,
     "ClusterRoleBinding": rbac.cluster_role_binding_errors,
     "ConfigMap": data.config_map_errors,
+    "CustomResourceDefinition": _definition,
     "Event": cluster.event_errors,
     "KubeAPIServer": openshift.kube_api_server_errors,
     "Lease": cluster.lease_errors,
@@ -48,6 +61,7 @@ def _cluster_role_binding_update(new: Object, old: Object) -> list[FieldError]:
 _UPDATE_RULES: Final[Mapping[str, _UpdateRules]] = {
     "ClusterRoleBinding": _cluster_role_binding_update,
     "ConfigMap": data.config_map_update_errors,
+    "CustomResourceDefinition": _definition_update,
     "RoleBinding": _role_binding_update,
     "Secret": data.secret_update_errors,
 }
@@ -64,6 +78,8 @@ def validate_create(
         minimum_token_expiration_seconds: The shortest life of a projected token.
     """
     errors = metadata_errors(resource, obj)
+    if resource.custom is not None:
+        return errors + resource.custom.create_errors(obj)
     if resource.kind == "Pod":
         return errors + pod_errors(
             obj, minimum_token_expiration_seconds=minimum_token_expiration_seconds
@@ -93,6 +109,8 @@ def validate_update(
         minimum_token_expiration_seconds: The shortest life of a projected token.
     """
     errors = metadata_errors(resource, new) + metadata_update_errors(new, old)
+    if resource.custom is not None:
+        return errors + resource.custom.update_errors(new, old)
     if subresource == "status" and resource.kind == "KubeAPIServer":
         return errors + openshift.kube_api_server_status_errors(new, old)
     if subresource:
