@@ -148,6 +148,11 @@ OBJECT_MODIFIED = (
 )
 
 
+def request_timeout(message: str) -> StatusError:
+    """408: the client did not send its request in time."""
+    return StatusError(408, "Timeout", message)
+
+
 def conflict(resource: str, name: str, why: str = OBJECT_MODIFIED, group: str = "") -> StatusError:
     """409: the precondition (resourceVersion, UID) does not hold."""
     return StatusError(

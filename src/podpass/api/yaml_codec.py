@@ -48,6 +48,8 @@ _TYPED: Final[dict[str, tuple[type, ...]]] = {
     "float": (int, float),
     "null": (type(None),),
 }
+_MAX_DIGITS: Final = 255
+"""Beyond any number that a float holds in base 16; longer ones are text."""
 _BASES: Final = {"x": 16, "b": 2, "o": 8, "d": 10}
 
 
@@ -227,6 +229,8 @@ def _plain(text: str, event: yaml.ScalarEvent) -> Any:
     integer = _INTEGER.match(compact)
     if integer is not None:
         base, digits = next((name, found) for name, found in integer.groupdict().items() if found)
+        if len(digits) > _MAX_DIGITS:
+            return text
         value = int(digits, _BASES[base]) * (-1 if integer.group(1) == "-" else 1)
         return value if -(1 << 63) <= value < 1 << 63 else float(value)
     if _FLOAT.match(compact):

@@ -91,8 +91,7 @@ def parse_list_options(
     """
     query = context.query
     text = query.get("resourceVersion", "")
-    if text and not (text.isascii() and text.isdigit()):
-        raise errors.bad_request(f'invalid resource version: "{text}"')
+    version = context.resource_version()
     initial = context.flag("sendInitialEvents") if query.get("sendInitialEvents") else None
     match = query.get("resourceVersionMatch", "")
     continue_token = query.get("continue", "")
@@ -105,7 +104,7 @@ def parse_list_options(
         raise errors.bad_request("specifying resource version is not allowed when using continue")
     return ListOptions(
         selection=parse_selection(context, resource),
-        resource_version=int(text) if text else None,
+        resource_version=version,
         match="Exact" if match == "Exact" else "NotOlderThan" if match else "",
         limit=context.number("limit") or 0,
         continue_token=continue_token,

@@ -66,14 +66,12 @@ class ReadHandlers:
             StatusError: 404, there is none; 504, the resourceVersion is not reached.
         """
         info = context.info
-        text = context.query.get("resourceVersion", "")
-        if text and not (text.isascii() and text.isdigit()):
-            raise errors.bad_request(f'invalid resource version: "{text}"')
+        version = context.resource_version()
         cache = self._cached.caches[resource]
-        if not text:
+        if version is None:
             await self._fresh.catch_up(cache)
-        elif int(text) > cache.revision:
-            await cache.wait_for(int(text), WAIT_SECONDS)
+        elif version > cache.revision:
+            await cache.wait_for(version, WAIT_SECONDS)
         stored = cache.get(info.namespace if resource.namespaced else "", info.name)
         if stored is None:
             raise errors.not_found(resource.plural, info.name, resource.group)

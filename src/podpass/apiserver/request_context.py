@@ -5,10 +5,11 @@ Bad parameters are 400, as the decoders of `metav1.*Options` have it.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 from podpass.api import errors
 from podpass.api.codec import FieldValidation
@@ -18,6 +19,13 @@ from podpass.apiserver.request_info import RequestInfo, is_true
 
 MAX_BODY_BYTES = 3 * 1024 * 1024
 """Largest request body, as kube-apiserver has it."""
+
+BODY_SECONDS = 30.0
+"""How long a client may take to send the body of a request."""
+
+_CONTINUE = "100-continue"
+_MAX_NUMBER = (1 << 63) - 1
+_MAX_DIGITS = 19
 
 _FIELD_VALIDATIONS: dict[str, FieldValidation] = {
     "Strict": "Strict",
@@ -110,24 +118,59 @@ class RequestContext:
         text = self.query.get(name, "")
         if not text:
             return None
-        if not text.isascii() or not text.isdigit():
+        value = read_number(text)
+        if value is None:
             raise errors.bad_request(f'invalid {name}: "{text}" is not a non-negative integer')
-        return int(text)
+        return value
+
+    def resource_version(self) -> int | None:
+        """Return the parameter `resourceVersion`, or None if it is absent.
+
+        Raises:
+            StatusError: 400, it is no revision of ours.
+        """
+        text = self.query.get("resourceVersion", "")
+        if not text:
+            return None
+        value = read_number(text)
+        if value is None:
+            raise errors.bad_request(f'invalid resource version: "{text}"')
+        return value
 
     async def body(self) -> bytes:
         """Read the request body.
 
         Raises:
-            StatusError: 413, it is larger than MAX_BODY_BYTES.
+            StatusError: 400, it is cut off or badly chunked; 408, it takes longer than
+                BODY_SECONDS; 413, it is larger than MAX_BODY_BYTES.
         """
         if (self.http.content_length or 0) > MAX_BODY_BYTES:
             raise _body_too_large()
+        if self.http.headers.get("Expect", "").lower() == _CONTINUE:
+            await self.http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.http.writer.output_size = 0  # the response itself has not begun
         received = bytearray()
-        async for chunk in self.http.content.iter_any():
-            received += chunk
-            if len(received) > MAX_BODY_BYTES:
-                raise _body_too_large()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for chunk in self.http.content.iter_any():
+                    received += chunk
+                    if len(received) > MAX_BODY_BYTES:
+                        raise _body_too_large()
+        except TimeoutError as error:
+            raise errors.request_timeout(
+                f"the request body did not arrive within {BODY_SECONDS:g} s"
+            ) from error
+        except (web.RequestPayloadError, http_exceptions.PayloadEncodingError) as error:
+            raise errors.bad_request("the request body is malformed HTTP") from error
         return bytes(received)
+
+
+def read_number(text: str) -> int | None:
+    """Return a non-negative integer of at most 63 bits, or None if `text` is something else."""
+    if not text.isascii() or not text.isdigit() or len(text) > _MAX_DIGITS:
+        return None
+    value = int(text)
+    return value if value <= _MAX_NUMBER else None
 
 
 def _body_too_large() -> errors.StatusError:

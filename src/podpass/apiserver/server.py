@@ -6,15 +6,11 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from aiohttp import web
-
+from podpass.apiserver.http_protocol import Handler, StatusServer
 from podpass.apiserver.listeners import BACKLOG
 from podpass.base.clock import Clock
-
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 KEEP_ALIVE_SECONDS = 90.0
 """How long an idle connection stays; longer than the clients keep theirs."""
@@ -22,8 +18,7 @@ KEEP_ALIVE_SECONDS = 90.0
 FAREWELL_SECONDS = 0.2
 """How long connections that came just before the end have for their first request."""
 
-_MAX_LINE_BYTES = 32 * 1024
-_MAX_HEADER_BYTES = 64 * 1024
+HANDSHAKE_SECONDS = 10.0
 
 
 class HttpServer:
@@ -32,19 +27,18 @@ class HttpServer:
     Args:
         handler: Answers every request; raises nothing but cancellation.
         context: TLS.
+        idle_seconds: How long a connection may wait for its next request, headers included.
     """
 
-    def __init__(self, handler: Handler, context: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        context: ssl.SSLContext,
+        *,
+        idle_seconds: float = KEEP_ALIVE_SECONDS,
+    ) -> None:
         self._context = context
-        self._server = web.Server(
-            handler,
-            keepalive_timeout=KEEP_ALIVE_SECONDS,
-            access_log=None,
-            max_line_size=_MAX_LINE_BYTES,
-            max_field_size=_MAX_HEADER_BYTES,
-            # A watch that nobody reads must end with its connection.
-            handler_cancellation=True,
-        )
+        self._server = StatusServer(handler, idle_seconds=idle_seconds)
         self._listening: list[tuple[asyncio.AbstractServer, str, socket.socket]] = []
 
     async def listen(self, bound: socket.socket) -> None:
@@ -54,12 +48,20 @@ class HttpServer:
         if bound.family == socket.AF_UNIX:
             path = str(bound.getsockname())
             server = await loop.create_unix_server(
-                self._server, sock=bound, ssl=self._context, backlog=BACKLOG
+                self._server,
+                sock=bound,
+                ssl=self._context,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+                backlog=BACKLOG,
             )
         else:
             path = ""
             server = await loop.create_server(
-                self._server, sock=bound, ssl=self._context, backlog=BACKLOG
+                self._server,
+                sock=bound,
+                ssl=self._context,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+                backlog=BACKLOG,
             )
         self._listening.append((server, path, waiting))
 
