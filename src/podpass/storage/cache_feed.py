@@ -10,10 +10,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
+from podpass.api.resources import CUSTOM_RESOURCE_DEFINITIONS, Resource
 from podpass.base.clock import Clock
 from podpass.base.tasks import Backoff
+from podpass.storage.defined_kinds import DefinedKinds
 from podpass.storage.interface import (
     Compacted,
     KeyValue,
@@ -22,7 +24,7 @@ from podpass.storage.interface import (
     StoreRevision,
     StoreUnavailable,
 )
-from podpass.storage.stored_object import StoredObject, load
+from podpass.storage.stored_object import StoredObject, load, load_as
 from podpass.storage.watch_cache import WatchCache
 
 _LOG = logging.getLogger("podpass.storage")
@@ -36,8 +38,9 @@ class CacheFeed:
     Args:
         store: Where the objects are.
         prefix: Root of all their keys, with a slash at the end.
-        caches: What to feed.
-        route: Returns the cache that a key belongs to, or None.
+        caches: What to feed; changes with the definitions of custom kinds.
+        route: Returns the caches that a key belongs to.
+        custom: The custom kinds.
         clock: For pauses and bookmarks.
         history: How many revisions in the past to start (rule 1).
     """
@@ -46,16 +49,18 @@ class CacheFeed:
         self,
         store: Store,
         prefix: str,
-        caches: Iterable[WatchCache],
-        route: Callable[[str], WatchCache | None],
+        caches: Mapping[Resource, WatchCache],
+        route: Callable[[str], tuple[WatchCache, ...]],
+        custom: DefinedKinds,
         *,
         clock: Clock,
         history: int,
     ) -> None:
         self._store = store
         self._prefix = prefix
-        self._caches = tuple(caches)
+        self._caches = caches
         self._route = route
+        self._custom = custom
         self._clock = clock
         self._history = history
         self._position: StoreRevision | None = None
@@ -89,23 +94,39 @@ class CacheFeed:
             )
         except Compacted as error:
             entries, revision = await self._snapshot(max(1, error.compact_revision))
-        chosen: dict[int, list[StoredObject]] = {id(cache): [] for cache in self._caches}
+        definitions = self._caches[CUSTOM_RESOURCE_DEFINITIONS]
+        definitions.reset(  # first: what they define gets its caches by it
+            [load(entry) for entry in entries if definitions in self._route(entry.key)], revision
+        )
+        self._custom.unfilled.clear()
+        caches = tuple(self._caches.values())
+        chosen: dict[int, list[StoredObject]] = {id(cache): [] for cache in caches}
         for entry in entries:
-            cache = self._route(entry.key)
-            if cache is not None:
-                chosen[id(cache)].append(load(entry))
-        for cache in self._caches:
-            cache.reset(chosen[id(cache)], revision)
+            for cache in self._route(entry.key):
+                chosen[id(cache)].append(load_as(cache.resource, entry))
+        for cache in caches:
+            if cache is not definitions:
+                cache.reset(chosen[id(cache)], revision)
         return revision
 
-    async def _snapshot(self, wanted: int) -> tuple[list[KeyValue], StoreRevision]:
+    async def _fill(self, revision: StoreRevision) -> None:
+        """Fill the caches of kinds that were defined or changed at this revision."""
+        for prefix in tuple(self._custom.unfilled):
+            entries, _ = await self._snapshot(revision, prefix)
+            self._custom.reset(prefix, entries, revision)
+
+    async def _snapshot(
+        self, wanted: int, prefix: str = ""
+    ) -> tuple[list[KeyValue], StoreRevision]:
         if not self._ready_at:
             return [], self._ready_at
         revision = StoreRevision(wanted)
         entries: list[KeyValue] = []
         after = ""
         while True:
-            page = await self._store.list(self._prefix, after=after, limit=_PAGE, revision=revision)
+            page = await self._store.list(
+                prefix or self._prefix, after=after, limit=_PAGE, revision=revision
+            )
             entries += page.items
             if not page.remaining:
                 return entries, revision
@@ -113,19 +134,20 @@ class CacheFeed:
 
     async def _follow(self, position: StoreRevision) -> None:
         bookmarked = self._clock.monotonic()
+        await self._fill(position)
         async for news in self._store.watch(self._prefix, position):
             self._position = news.revision
             if not isinstance(news, Progress):
-                cache = self._route(news.key)
-                if cache is not None:
+                for cache in self._route(news.key):
                     cache.apply(news)
+                await self._fill(news.revision)
                 continue
             self._backoff.reset()
             now = self._clock.monotonic()
             bookmark = now - bookmarked >= _BOOKMARK_SECONDS
             if bookmark:
                 bookmarked = now
-            for cache in self._caches:
+            for cache in tuple(self._caches.values()):
                 if news.revision >= self._ready_at:  # 2
                     cache.mark_ready()
                 cache.progress(news.revision, bookmark=bookmark)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from podpass.api import errors
 from podpass.api.resources import Object, Resource, stored_resources
 from podpass.base.clock import Clock
 from podpass.storage.cache_feed import CacheFeed
+from podpass.storage.defined_kinds import DefinedKinds
 from podpass.storage.objects import ObjectStore
 from podpass.storage.watch_cache import DEFAULT_HISTORY, ChangeCallback, WatchCache
 
@@ -22,24 +24,27 @@ class CachedObjects:
     Attributes:
         objects: The store, for live reads and writes.
         caches: By resource.
+        custom: The kinds that are defined at run time; their caches are among the others.
     """
 
     def __init__(
         self, objects: ObjectStore, *, clock: Clock, history: int = DEFAULT_HISTORY
     ) -> None:
         self.objects = objects
-        self.caches = {
-            resource: WatchCache(objects, resource, history=history)
+        self.caches = _Caches(
+            (resource, WatchCache(objects, resource, history=history))
             for resource in stored_resources()
-        }
+        )
         self._by_prefix = {
-            objects.collection(resource): cache for resource, cache in self.caches.items()
+            objects.collection(resource): (cache,) for resource, cache in self.caches.items()
         }
+        self.custom = DefinedKinds(objects, self.caches, history=history)
         self._feed = CacheFeed(
             objects.store,
             f"{objects.prefix}/",
-            self.caches.values(),
+            self.caches,
             self._route,
+            self.custom,
             clock=clock,
             history=history,
         )
@@ -50,7 +55,7 @@ class CachedObjects:
 
     async def wait_ready(self) -> None:
         """Return when all caches have been filled."""
-        for cache in self.caches.values():
+        for cache in tuple(self.caches.values()):
             await cache.wait_ready()
 
     @property
@@ -79,8 +84,16 @@ class CachedObjects:
         """Call `callback` for every object known now and for every later change."""
         self.caches[resource].call_on_change(callback)
 
-    def _route(self, key: str) -> WatchCache | None:
+    def _route(self, key: str) -> tuple[WatchCache, ...]:
         # /registry/GROUP/PLURAL/...: the first two parts behind the root name the resource.
         group_end = key.find("/", len(self.objects.prefix) + 1)
         plural_end = key.find("/", group_end + 1)
-        return self._by_prefix.get(key[: plural_end + 1])
+        prefix = key[: plural_end + 1]
+        return self._by_prefix.get(prefix) or self.custom.caches_of(prefix)
+
+
+class _Caches(dict[Resource, WatchCache]):
+    """Caches by resource; a request may come behind the end of its custom kind."""
+
+    def __missing__(self, resource: Resource) -> WatchCache:
+        raise errors.no_such_path()

@@ -29,7 +29,7 @@ from podpass.storage.interface import (
     StoreRevision,
     StoreUnavailable,
 )
-from podpass.storage.stored_object import StoredObject, at_revision, encode_value, load
+from podpass.storage.stored_object import StoredObject, at_revision, encode_as, load_as
 
 _LIST_EXPIRED = "The resourceVersion for the provided list is too old."
 _CONTINUE_EXPIRED = (
@@ -113,7 +113,7 @@ class ObjectStore:
             entry = await self.store.get(self.key(resource, namespace, name))
         if entry is None:
             raise errors.not_found(resource.plural, name, resource.group)
-        return load(entry)
+        return load_as(resource, entry)
 
     async def create(self, resource: Resource, obj: Object) -> StoredObject:
         """Write a new object; it has its name, uid and creationTimestamp already.
@@ -125,7 +125,7 @@ class ObjectStore:
         key = self.key(resource, namespace_of(obj), name)
         try:
             with _store_errors_as_status():
-                return load(await self.store.create(key, encode_value(obj)))
+                return load_as(resource, await self.store.create(key, encode_as(resource, obj)))
         except KeyExists as error:
             raise errors.already_exists(resource.plural, name, resource.group) from error
 
@@ -164,18 +164,19 @@ class ObjectStore:
             try:
                 self._check(resource, name, stored, expected_resource_version, expected_uid)
                 new = change(orjson.loads(stored.raw))
-                value = encode_value(new)
+                value = encode_as(resource, new)
                 if _canonical(new) == _canonical(stored.object):
                     if fresh:
                         return stored
                     current, fresh = None, True
                     continue
                 with _store_errors_as_status():
-                    return load(await self.store.update(stored.key, value, stored.revision))
+                    written = await self.store.update(stored.key, value, stored.revision)
+                return load_as(resource, written)
             except KeyMissing as error:
                 raise errors.not_found(resource.plural, name, resource.group) from error
             except RevisionConflict as error:
-                current, fresh = load(error.current), True
+                current, fresh = load_as(resource, error.current), True
             except errors.StatusError:
                 # A refusal of a guess proves nothing: look at the real state first.
                 if fresh:
@@ -209,7 +210,7 @@ class ObjectStore:
             except KeyMissing as error:
                 raise errors.not_found(resource.plural, name, resource.group) from error
             except RevisionConflict as error:
-                stored = load(error.current)
+                stored = load_as(resource, error.current)
 
     async def list(
         self,
@@ -254,7 +255,7 @@ class ObjectStore:
         if listing.remaining and listing.items:
             last = listing.items[-1].key.removeprefix(prefix)
             following = encode_continue(listing.revision, last)
-        items = [load(entry) for entry in listing.items]
+        items = [load_as(resource, entry) for entry in listing.items]
         return Page(items, listing.revision, following, listing.remaining)
 
     def _check(

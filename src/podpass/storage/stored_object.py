@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import orjson
 
-from podpass.api.resources import Object
+from podpass.api.resources import Object, Resource
 from podpass.storage.interface import KeyValue, StoreRevision
 
 _METADATA = b'"metadata":{'
@@ -71,6 +71,18 @@ def load_value(key: str, revision: StoreRevision, value: bytes) -> StoredObject:
 def load(entry: KeyValue) -> StoredObject:
     """Return what the store gave as an object."""
     return load_value(entry.key, entry.mod_revision, entry.value)
+
+
+def load_as(resource: Resource, entry: KeyValue) -> StoredObject:
+    """Return what the store gave as an object of this resource's version."""
+    if resource.custom is None:
+        return load(entry)
+    return load_value(entry.key, entry.mod_revision, resource.custom.from_storage(entry.value))
+
+
+def encode_as(resource: Resource, obj: Object) -> bytes:
+    """Return `obj` as it is stored, custom kinds in their storage version."""
+    return encode_value(obj if resource.custom is None else resource.custom.to_storage(obj))
 
 
 def at_revision(stored: StoredObject, revision: StoreRevision) -> StoredObject:

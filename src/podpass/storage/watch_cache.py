@@ -23,7 +23,7 @@ from podpass.api import errors
 from podpass.api.resources import Object, Resource
 from podpass.storage.interface import Change, StoreRevision
 from podpass.storage.objects import ObjectStore
-from podpass.storage.stored_object import StoredObject, at_revision, load
+from podpass.storage.stored_object import StoredObject, at_revision, load_as
 from podpass.storage.subscription import Bookmark, CacheEvent, Subscription
 
 __all__ = ["Bookmark", "CacheEvent", "ChangeCallback", "Subscription", "WatchCache"]
@@ -157,7 +157,7 @@ class WatchCache:
         key = change.key
         previous = self._items.get(key)
         if change.current is not None:
-            current = load(change.current)
+            current = load_as(self.resource, change.current)
             self._items[key] = current
             if previous is None:
                 insort(self._keys, key)

@@ -36,7 +36,6 @@ class CustomKind:
         version: One of its `spec.versions`.
 
     Attributes:
-        terminating: Whether the definition is being deleted: nothing may be created any more.
         deprecation: A text for clients of this version; empty if it is not deprecated.
         scale: `subresources.scale`, or None.
         has_status: Whether there is a subresource `status`.
@@ -54,7 +53,6 @@ class CustomKind:
         self.schema: Object = (version.get("schema") or {}).get("openAPIV3Schema") or {}
         self.has_status = "status" in subresources
         self.scale: Object | None = subresources.get("scale")
-        self.terminating = bool(definition["metadata"].get("deletionTimestamp"))
         self.deprecation = deprecation
 
     @cached_property

@@ -144,7 +144,7 @@ PRINTERS: Final[dict[str, Printer]] = {
     "Lease": _with_age("Holder", lambda obj: obj.get("spec", {}).get("holderIdentity", "")),
     "CustomResourceDefinition": Printer(
         (Column("Name"), Column("Created At", "date")),
-        lambda obj, _: [name_of(obj), obj["metadata"].get("creationTimestamp", UNKNOWN)],
+        lambda obj, _: [name_of(obj), obj.get("metadata", {}).get("creationTimestamp", UNKNOWN)],
     ),
     "Secret": Printer(
         (Column("Name"), Column("Type"), Column("Data", "integer"), Column("Age")),
