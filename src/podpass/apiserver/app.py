@@ -20,9 +20,10 @@ from podpass.apiserver.composition import Foundation, compose
 from podpass.apiserver.health import Check, HealthChecks, NotHealthy, ping
 from podpass.apiserver.kubelet_client import KubeletClient
 from podpass.apiserver.listeners import Listeners, bind, tls_context
+from podpass.apiserver.metrics import Metrics
 from podpass.apiserver.server import HttpServer
 from podpass.apiserver.settings import ApiServerSettings
-from podpass.apiserver.signing_keys import Signer, read_key_set, read_signing_key
+from podpass.apiserver.signing import Signing, open_signing
 from podpass.base.clock import Clock
 from podpass.storage.cached_objects import CachedObjects
 from podpass.storage.interface import Store
@@ -42,7 +43,14 @@ class ApiServer:
         failed: Set to the error of a background task that must not end.
     """
 
-    def __init__(self, settings: ApiServerSettings, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: ApiServerSettings,
+        store: Store,
+        clock: Clock,
+        signing: Signing,
+        metrics: Metrics,
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._stopping = asyncio.Event()
@@ -51,9 +59,7 @@ class ApiServer:
         self._policy_done = False
         self._objects = ObjectStore(store)
         self._cached = CachedObjects(self._objects, clock=clock)
-        self._signer = Signer(read_signing_key(settings.service_account_signing_key_file))
-        signing_key_file = settings.service_account_signing_key_file
-        keys = read_key_set(settings.service_account_key_files or (signing_key_file,))
+        self._signing = signing
         self._kubelets = KubeletClient(settings, self._cached)
         self._http: HttpServer | None = None
         self._feeding: asyncio.Task[None] | None = None
@@ -62,8 +68,8 @@ class ApiServer:
             Foundation(
                 settings=settings,
                 cached=self._cached,
-                keys=keys,
-                signer=self._signer,
+                signing=signing,
+                metrics=metrics,
                 kubelets=self._kubelets,
                 health=self._health(),
                 stopping=self._stopping,
@@ -106,7 +112,7 @@ class ApiServer:
             self._feeding.cancel()
             with suppress(asyncio.CancelledError):
                 await self._feeding
-        self._signer.close()
+        self._signing.close()
 
     async def _prepare(self) -> None:
         await ensure_bootstrap_policy(self._objects, self._clock)
@@ -164,13 +170,16 @@ async def _check(holds: Callable[[], bool], why: str) -> None:
         raise NotHealthy(why)
 
 
-def build_app(settings: ApiServerSettings, store: Store, clock: Clock) -> ApiServer:
-    """Return an API server over `store`, not started; needs a running event loop.
+async def build_app(settings: ApiServerSettings, store: Store, clock: Clock) -> ApiServer:
+    """Return an API server over `store`, not started.
 
     Raises:
         UnusableKey: A service account key cannot be read.
+        SignerUnusable: The external signer is not there, or cannot be used.
     """
-    return ApiServer(settings, store, clock)
+    metrics = Metrics()
+    signing = await open_signing(settings, clock, metrics.external_jwt)
+    return ApiServer(settings, store, clock, signing, metrics)
 
 
 async def serve(settings: ApiServerSettings, store: Store, clock: Clock) -> ApiServer:
@@ -179,11 +188,12 @@ async def serve(settings: ApiServerSettings, store: Store, clock: Clock) -> ApiS
     Raises:
         ListenError: An address or a certificate cannot be used.
         UnusableKey: A service account key cannot be read.
+        SignerUnusable: The external signer is not there, or cannot be used.
         StatusError: The store does not answer.
     """
     listeners = bind(settings)
     try:
-        server = build_app(settings, store, clock)
+        server = await build_app(settings, store, clock)
         await server.start(listeners)
     except BaseException:
         listeners.close()

@@ -26,7 +26,7 @@ from podpass.apiserver.metrics import Metrics
 from podpass.apiserver.object_reader import ObjectReader
 from podpass.apiserver.token_cache import TokenCache
 from podpass.base.clock import Clock
-from podpass.jose.key_set import KeySet
+from podpass.serviceaccount.trusted_keys import TrustedKeys
 from podpass.serviceaccount.validation import (
     LEGACY_TOKEN,
     STALE_TOKEN,
@@ -81,7 +81,7 @@ class Authenticator:
     def __init__(
         self,
         *,
-        keys: KeySet,
+        keys: TrustedKeys,
         issuers: Sequence[str],
         api_audiences: Sequence[str],
         reader: ObjectReader,

@@ -14,6 +14,7 @@ from podpass.apiserver.authentication import Authenticator
 from podpass.apiserver.authorization import Authorizer
 from podpass.apiserver.delete_handlers import DeleteHandlers
 from podpass.apiserver.eviction import EvictionHandler
+from podpass.apiserver.external_jwt.lifetime import Lifetimes
 from podpass.apiserver.fresh_reads import FreshReads
 from podpass.apiserver.health import HealthChecks
 from podpass.apiserver.kubelet_client import KubeletClient
@@ -27,15 +28,14 @@ from podpass.apiserver.routes import Handlers, Routes
 from podpass.apiserver.rules_review import RulesReviews
 from podpass.apiserver.scale_handlers import ScaleHandlers
 from podpass.apiserver.settings import ApiServerSettings
-from podpass.apiserver.signing_keys import Signer
+from podpass.apiserver.signing import Signing
 from podpass.apiserver.special_handlers import SpecialHandlers
 from podpass.apiserver.token_request import TokenRequests
 from podpass.apiserver.token_review import SelfSubjectReviews, TokenReviews
 from podpass.apiserver.watch_stream import WatchStream
-from podpass.apiserver.well_known import render_documents
+from podpass.apiserver.well_known import IssuerDocuments
 from podpass.apiserver.write_handlers import WriteHandlers
 from podpass.base.clock import Clock
-from podpass.jose.key_set import KeySet
 from podpass.serviceaccount.issuance import IssuancePolicy
 from podpass.storage.cached_objects import CachedObjects
 
@@ -47,8 +47,8 @@ class Foundation:
     Attributes:
         settings: Of the server.
         cached: Watch caches over the store.
-        keys: Trusted service account keys.
-        signer: Signs tokens.
+        signing: Signs tokens, and has the keys that are trusted.
+        metrics: What is counted.
         kubelets: For logs and exec.
         health: Checks behind `/livez` and the like.
         stopping: Set when the server stops; ends watches.
@@ -59,8 +59,8 @@ class Foundation:
 
     settings: ApiServerSettings
     cached: CachedObjects
-    keys: KeySet
-    signer: Signer
+    signing: Signing
+    metrics: Metrics
     kubelets: KubeletClient
     health: HealthChecks
     stopping: asyncio.Event
@@ -69,15 +69,15 @@ class Foundation:
     clock: Clock
 
 
-def issuance_policy(settings: ApiServerSettings) -> IssuancePolicy:
+def issuance_policy(settings: ApiServerSettings, lifetimes: Lifetimes) -> IssuancePolicy:
     """Return what tokens this server issues."""
-    maximum = settings.service_account_max_token_expiration
     return IssuancePolicy(
         issuer=settings.service_account_issuers[0],
         api_audiences=settings.audiences,
         minimum_seconds=int(settings.service_account_min_token_expiration.total_seconds()),
-        maximum_seconds=int(maximum.total_seconds()) if maximum else 0,
+        maximum_seconds=lifetimes.maximum,
         extend=settings.service_account_extend_token_expiration,
+        extended_seconds=lifetimes.extended,
     )
 
 
@@ -85,11 +85,11 @@ def compose(base: Foundation) -> RequestFlow:
     """Return the way of all requests."""
     settings, clock, cached = base.settings, base.clock, base.cached
     objects = cached.objects
-    policy = issuance_policy(settings)
+    policy = issuance_policy(settings, base.signing.lifetimes)
     live = LiveObjects(cached)
-    metrics = Metrics()
+    metrics = base.metrics
     authenticator = Authenticator(
-        keys=base.keys,
+        keys=base.signing.keys,
         issuers=settings.service_account_issuers,
         api_audiences=settings.audiences,
         reader=cached,
@@ -112,7 +112,7 @@ def compose(base: Foundation) -> RequestFlow:
         objects=objects,
         admission=admission,
         writes=writes,
-        tokens=TokenRequests(policy, base.signer, live, clock),
+        tokens=TokenRequests(policy, base.signing.signer, live, clock),
         reviews={
             resources.TOKEN_REVIEWS: TokenReviews(authenticator).create,
             resources.SELF_SUBJECT_REVIEWS: SelfSubjectReviews(clock).create,
@@ -133,11 +133,11 @@ def compose(base: Foundation) -> RequestFlow:
         scales=ScaleHandlers(reads, writes),
         evictions=EvictionHandler(objects, writes, deletes, clock),
     )
-    documents = render_documents(
+    documents = IssuerDocuments(
         issuer=policy.issuer,
         jwks_uri=settings.service_account_jwks_uri,
         external_address=settings.external_address,
-        keys=base.keys,
+        keys=base.signing.keys,
     )
     return RequestFlow(
         authenticator=authenticator,

@@ -12,6 +12,7 @@ import uvloop
 
 from podpass.api.errors import StatusError
 from podpass.apiserver.app import serve
+from podpass.apiserver.external_jwt.failures import SignerUnusable
 from podpass.apiserver.listeners import ListenError
 from podpass.apiserver.settings import ApiServerSettings
 from podpass.base.clock import SystemClock
@@ -49,7 +50,7 @@ async def _run(settings: ApiServerSettings) -> None:
     try:
         try:
             server = await serve(settings, store, clock)
-        except (ListenError, UnusableKey, StoreUnavailable) as error:
+        except (ListenError, UnusableKey, SignerUnusable, StoreUnavailable) as error:
             raise StartError(str(error)) from error
         except StatusError as error:
             raise StartError(error.message) from error

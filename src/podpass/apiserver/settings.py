@@ -74,11 +74,16 @@ class ApiServerSettings:
     service_account_issuers: tuple[str, ...] = setting(
         (), "--service-account-issuer", "must be given; the first signs, all are accepted"
     )
-    service_account_signing_key_file: Path = setting(
-        Path("sa.key"), "--service-account-signing-key-file", "stands beside the certificate"
+    service_account_signing_key_file: Path | None = setting(
+        None, "--service-account-signing-key-file", "None: sa.key, beside the certificate"
     )
     service_account_key_files: tuple[Path, ...] = setting(
         (), "--service-account-key-file", "empty: the public half of the signing key"
+    )
+    service_account_signing_endpoint: str = setting(
+        "",
+        "--service-account-signing-endpoint",
+        "empty: tokens are signed with the key file; a path, or @name, of a unix socket otherwise",
     )
     api_audiences: tuple[str, ...] = setting(
         (), "--api-audiences", "empty: the issuers, as upstream has it"
@@ -115,6 +120,11 @@ class ApiServerSettings:
     def audiences(self) -> tuple[str, ...]:
         """The API audiences in force."""
         return self.api_audiences or self.service_account_issuers
+
+    @property
+    def signing_key_file(self) -> Path:
+        """The private key in force; nobody looks for it if there is a signing endpoint."""
+        return self.service_account_signing_key_file or Path("sa.key")
 
     @property
     def external_address(self) -> str:

@@ -1,4 +1,7 @@
-"""The keys of this server: read from files at start; signing leaves the event loop free."""
+"""What signs tokens, and the keys of this server as one way to do it.
+
+Keys are read from files at start; signing leaves the event loop free.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,28 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 from podpass.jose import jws
 from podpass.jose.key_set import KeySet
 from podpass.jose.keys import SigningKey, UnusableKey
 from podpass.jose.pem import load_public_keys, load_signing_key
+
+
+class SigningFailed(Exception):
+    """A token could not be signed; the text is for whoever asked, and holds no part of it."""
+
+
+class TokenSigner(Protocol):
+    """Signs tokens."""
+
+    async def sign(self, payload: bytes) -> str:
+        """Return `payload` as a compact JWS.
+
+        Raises:
+            SigningFailed: It could not be signed.
+        """
+        ...
 
 
 def read_signing_key(path: Path) -> SigningKey:

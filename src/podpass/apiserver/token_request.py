@@ -21,7 +21,7 @@ from podpass.api.meta import UserInfo, format_time, uid_of
 from podpass.api.resources import AUTHENTICATION, NODES, PODS, SERVICE_ACCOUNTS, Object
 from podpass.apiserver.admission.chain import AdmissionChain, AdmissionRequest
 from podpass.apiserver.live_objects import LiveObjects
-from podpass.apiserver.signing_keys import Signer
+from podpass.apiserver.signing_keys import SigningFailed, TokenSigner
 from podpass.base.clock import Clock
 from podpass.base.tasks import new_uid
 from podpass.serviceaccount.claims import ObjectRef, encode_claims
@@ -74,7 +74,7 @@ class TokenRequests:
     """
 
     policy: IssuancePolicy
-    signer: Signer
+    signer: TokenSigner
     objects: LiveObjects
     clock: Clock
 
@@ -192,6 +192,9 @@ class TokenRequests:
     async def _sign(self, payload: bytes) -> str:
         try:
             return await self.signer.sign(payload)
+        except SigningFailed as error:
+            _log.error("cannot sign: %s", error)
+            raise errors.internal(f"failed to generate token: {error}") from None
         except (ValueError, RuntimeError) as error:
             _log.error("cannot sign: %s", type(error).__name__)
             raise errors.internal("failed to generate token: signing failed") from None

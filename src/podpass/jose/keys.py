@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NewType, TypeAlias
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import (
@@ -89,8 +89,12 @@ class PublicKey:
 
     __slots__ = ("_numbers", "algorithm", "key_id")
 
-    def __init__(self, numbers: object) -> None:
+    def __init__(self, numbers: object, key_id: str = "") -> None:
         """Wrap a key of `cryptography`.
+
+        Args:
+            numbers: The key.
+            key_id: What its owner calls it, if that is not rule 2.
 
         Raises:
             UnusableKey: Neither RSA nor one of the three curves.
@@ -99,10 +103,7 @@ class PublicKey:
         if not isinstance(numbers, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
             raise UnusableKey("expected a public key, got a private one")
         self._numbers: PublicNumbers = numbers
-        der = numbers.public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        self.key_id = KeyID(base64url.encode(hashlib.sha256(der).digest()))
+        self.key_id = KeyID(key_id or base64url.encode(hashlib.sha256(self.to_der()).digest()))
 
     def verify(self, signing_input: bytes, signature: bytes) -> bool:
         """Tell whether `signature` is this key's signature of `signing_input`."""
@@ -123,6 +124,12 @@ class PublicKey:
         except InvalidSignature:
             return False
         return True
+
+    def to_der(self) -> bytes:
+        """Return the key as DER SubjectPublicKeyInfo."""
+        return self._numbers.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
 
     def to_pem(self) -> bytes:
         """Return the key as PEM `PUBLIC KEY`."""
@@ -194,6 +201,23 @@ class SigningKey:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
+
+
+def load_der_public_key(der: bytes, key_id: str = "") -> PublicKey:
+    """Return the key of a DER SubjectPublicKeyInfo.
+
+    Args:
+        der: The key.
+        key_id: What its owner calls it, if that is not rule 2.
+
+    Raises:
+        UnusableKey: It is damaged or of another type.
+    """
+    try:
+        numbers = serialization.load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise UnusableKey("data is not a DER public key") from error
+    return PublicKey(numbers, key_id)
 
 
 def generate_signing_key(algorithm: Algorithm = RS256) -> SigningKey:

@@ -44,6 +44,7 @@ class IssuancePolicy:
         minimum_seconds: Shortest lifetime that may be asked for.
         maximum_seconds: Longest lifetime that is issued; 0 for no limit of its own.
         extend: Whether rule 4 applies.
+        extended_seconds: Lifetime of a token under rule 4.
     """
 
     issuer: str
@@ -51,6 +52,7 @@ class IssuancePolicy:
     minimum_seconds: int = MINIMUM_EXPIRATION_SECONDS
     maximum_seconds: int = 0
     extend: bool = True
+    extended_seconds: int = EXTENDED_EXPIRATION_SECONDS
 
 
 def _in_words(seconds: int) -> str:
@@ -196,7 +198,7 @@ def make_claims(
         and seconds == WARN_AFTER_SECONDS
         and set(audiences) <= set(policy.api_audiences)
     ):  # 4
-        lifetime = EXTENDED_EXPIRATION_SECONDS
+        lifetime = policy.extended_seconds
         warn_after = now + timedelta(seconds=seconds)
     namespace = namespace_of(account)
     return TokenClaims(

@@ -32,7 +32,6 @@ import orjson
 from podpass.api.meta import UserInfo, parse_time, uid_of
 from podpass.api.resources import NODES, PODS, SECRETS, SERVICE_ACCOUNTS, Object, Resource
 from podpass.jose import jws
-from podpass.jose.key_set import KeySet
 from podpass.serviceaccount.claims import (
     MalformedClaims,
     ObjectRef,
@@ -41,6 +40,7 @@ from podpass.serviceaccount.claims import (
     unverified_issuer,
     username,
 )
+from podpass.serviceaccount.trusted_keys import TrustedKeys
 
 LEEWAY = timedelta(seconds=60)
 
@@ -114,12 +114,14 @@ class ValidToken:
         audiences: Those of the target that the token is for.
         audit_annotations: What the audit log should say about it.
         extended: Whether it lives longer than was asked for, and says when to replace it.
+        warnings: Texts for `Warning` headers.
     """
 
     user: UserInfo
     audiences: tuple[str, ...]
     audit_annotations: dict[str, str] = field(default_factory=dict)
     extended: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ class TokenValidator:
         objects: Live objects.
     """
 
-    keys: KeySet
+    keys: TrustedKeys
     issuers: frozenset[str]
     api_audiences: tuple[str, ...]
     objects: ObjectLookup
@@ -151,11 +153,11 @@ class TokenValidator:
         Raises:
             InvalidToken: See the list above.
         """
-        claims = self._verify(token)
+        claims = await self._verify(token)
         annotations: dict[str, str] = {}
         if not claims.audiences:
             annotations[LEGACY_TOKEN] = claims.subject
-        audiences = self._check_audience(claims, target_audiences)
+        audiences = audiences_of(claims.audiences, target_audiences, self.api_audiences)
         check_times(claims, now)
         await self._check_objects(claims, now)
         if claims.warn_after is not None and now > claims.warn_after:  # 7
@@ -166,7 +168,7 @@ class TokenValidator:
         extended = claims.warn_after is not None
         return ValidToken(user_of(claims), audiences, annotations, extended)
 
-    def _verify(self, token: str) -> TokenClaims:
+    async def _verify(self, token: str) -> TokenClaims:
         try:
             if unverified_issuer(jws.unverified_payload(token)) not in self.issuers:  # 1
                 raise UnknownIssuer("invalid bearer token")
@@ -174,18 +176,10 @@ class TokenValidator:
         except jws.Malformed as error:
             raise UnknownIssuer("invalid bearer token") from error
         try:
-            return decode_claims(jws.verify(parsed, self.keys))  # 2
+            keys = await self.keys.for_token(parsed.key_id)
+            return decode_claims(jws.verify(parsed, keys))  # 2
         except (jws.JwsError, MalformedClaims) as error:
             raise BadToken(str(error)) from error
-
-    def _check_audience(self, claims: TokenClaims, target: Sequence[str]) -> tuple[str, ...]:
-        has = claims.audiences or self.api_audiences
-        both = tuple(one for one in target if one in has)
-        if not both and self.api_audiences:  # 3
-            raise WrongAudience(
-                f"token audiences {_list(has)} is invalid for the target audiences {_list(target)}"
-            )
-        return both
 
     async def _check_objects(self, claims: TokenClaims, now: datetime) -> None:
         account = claims.service_account
@@ -224,6 +218,28 @@ class TokenValidator:
         if not ref.name or (resource.namespaced and not namespace):
             return None
         return await self.objects.find(resource, namespace, ref)
+
+
+def audiences_of(
+    audiences: Sequence[str], target: Sequence[str], api_audiences: Sequence[str]
+) -> tuple[str, ...]:
+    """Return those of the target that a token is for (rule 3).
+
+    Args:
+        audiences: Of the token.
+        target: Who wants to accept it.
+        api_audiences: Whom a token without audiences is for.
+
+    Raises:
+        WrongAudience: There is none.
+    """
+    has = tuple(audiences) or tuple(api_audiences)
+    both = tuple(one for one in target if one in has)
+    if not both and api_audiences:
+        raise WrongAudience(
+            f"token audiences {_list(has)} is invalid for the target audiences {_list(target)}"
+        )
+    return both
 
 
 def check_times(claims: TokenClaims, now: datetime) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
-from podpass.apiserver.app import ApiServer
+from podpass.apiserver.app import ApiServer, build_app
 from podpass.apiserver.listeners import bind
 from podpass.apiserver.settings import ApiServerSettings
 from podpass.base.clock import Clock, SystemClock
@@ -148,7 +148,7 @@ async def running_api_server(
     chosen = settings or pki.settings()
     listeners = bind(chosen)
     port = listeners.own[0].getsockname()[1]
-    server = ApiServer(replace(chosen, secure_port=port), store, clock or SystemClock())
+    server = await build_app(replace(chosen, secure_port=port), store, clock or SystemClock())
     try:
         await server.start(listeners)
         yield RunningApiServer(server, f"https://127.0.0.1:{port}", pki)

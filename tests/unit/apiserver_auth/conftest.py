@@ -19,6 +19,7 @@ from podpass.apiserver.token_request import TokenRequests
 from podpass.jose.key_set import KeySet
 from podpass.jose.keys import ES256, generate_signing_key
 from podpass.serviceaccount.issuance import IssuancePolicy
+from podpass.serviceaccount.trusted_keys import StaticKeys
 from podpass.storage.cached_objects import CachedObjects
 from podpass.storage.objects import ObjectStore
 from podpass.testing.fake_clock import FakeClock
@@ -41,7 +42,7 @@ class World:
         self.admission = build_admission_chain(self.live, self.authorizer, self.clock)
         self.no_admission = AdmissionChain(())
         self.authenticator = Authenticator(
-            keys=KeySet([KEY.public]),
+            keys=StaticKeys(KeySet([KEY.public])),
             issuers=[ISSUER],
             api_audiences=["api"],
             reader=self.cached,

@@ -18,6 +18,7 @@ from podpass.api.resources import SERVICE_ACCOUNTS
 from podpass.apiserver.authentication import Authenticator, bearer_token
 from podpass.apiserver.token_cache import MAXIMUM_ENTRIES, TokenCache
 from podpass.jose.key_set import KeySet
+from podpass.serviceaccount.trusted_keys import StaticKeys
 from podpass.testing.fake_clock import START, FakeClock
 
 from .conftest import ISSUER, KEY, World
@@ -148,7 +149,7 @@ async def test_two_spaces_make_no_token_but_a_warning(world: World) -> None:
 
 async def test_anonymous_can_be_turned_off(world: World) -> None:
     strict = Authenticator(
-        keys=KeySet([KEY.public]),
+        keys=StaticKeys(KeySet([KEY.public])),
         issuers=[ISSUER],
         api_audiences=[],
         reader=world.cached,

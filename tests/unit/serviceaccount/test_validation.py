@@ -19,6 +19,7 @@ from podpass.jose import jws
 from podpass.jose.key_set import KeySet
 from podpass.jose.keys import ES256, SigningKey, generate_signing_key
 from podpass.serviceaccount.claims import ObjectRef, TokenClaims, encode_claims
+from podpass.serviceaccount.trusted_keys import StaticKeys
 from podpass.serviceaccount.validation import (
     AccountGone,
     BadToken,
@@ -89,7 +90,7 @@ async def validate(
 ) -> ValidToken:
     token = claims if isinstance(claims, str) else jws.sign(encode_claims(claims), key)
     validator = TokenValidator(
-        KeySet([KEY.public]), frozenset(issuers), api_audiences, objects or Objects()
+        StaticKeys(KeySet([KEY.public])), frozenset(issuers), api_audiences, objects or Objects()
     )
     return await validator.validate(token, target, now)
 
