@@ -135,6 +135,7 @@ def test_a_node_that_is_down_holds_the_rollout_and_is_named(
     cluster: ClusterUnderTest, ledger: RevisionLedger
 ) -> None:
     before = rollout.latest(rollout.operator_object(cluster))
+    issuers = rollout.running_issuers(cluster)
     os.kill(cluster.kubelet_pid("master-1"), signal.SIGKILL)
     rollout.set_issuer(cluster, "https://down.example")
 
@@ -150,7 +151,7 @@ def test_a_node_that_is_down_holds_the_rollout_and_is_named(
     assert rollout.is_true(found, "NodeInstallerProgressing")
     assert rollout.targets(found) == {"master-1": before + 1}
     running = rollout.running_issuers(cluster)
-    assert running["master-1"] == "https://second.example", "an API server outlives its kubelet"
+    assert running["master-1"] == issuers["master-1"], "an API server outlives its kubelet"
     assert all(running.values())
 
     assert cluster.up().code == 0
@@ -161,3 +162,51 @@ def test_a_node_that_is_down_holds_the_rollout_and_is_named(
         ),
         what="the end of the complaint",
     )
+
+
+@pytest.mark.timeout(180)
+def test_an_api_server_that_does_not_start_stops_the_rollout_at_its_node(
+    cluster: ClusterUnderTest, ledger: RevisionLedger
+) -> None:
+    before = rollout.operator_object(cluster)
+    issuers = rollout.running_issuers(cluster)
+    overrides = {"apiServerArguments": {"no-such-flag": ["true"]}}
+    rollout.patch_operator(cluster, {"unsupportedConfigOverrides": overrides})
+
+    def complaint() -> dict[str, Any] | None:
+        ledger.look()
+        found = rollout.operator_object(cluster)
+        said = rollout.condition(found, "StaticPodsDegraded")
+        broken = said.get("status") == "True" and "no-such-flag" in said["message"]
+        return found if broken else None
+
+    found = eventually(complaint, within=60, what="a condition about the static pod")
+    ((node, target),) = rollout.targets(found).items()
+    assert target == rollout.latest(before) + 1
+    said = rollout.condition(found, "StaticPodsDegraded")["message"]
+    assert all(line.startswith(f"pod/kube-apiserver-{node} ") for line in said.splitlines())
+    summary = eventually(
+        lambda: (
+            one if rollout.is_true(one := cluster.get("co", "kube-apiserver"), "Degraded") else None
+        ),
+        what="a degraded ClusterOperator",
+    )
+    assert f"kube-apiserver-{node}" in rollout.condition(summary, "Degraded")["message"]
+    assert rollout.is_true(summary, "Available")
+    running = rollout.running_issuers(cluster)
+    assert running == issuers | {node: ""}
+    stays = rollout.operator_object(cluster)
+    assert rollout.currents(stays) == rollout.currents(before)
+    assert rollout.condition(stays, "UnsupportedConfigOverridesUpgradeable")["status"] == "False"
+
+    rollout.patch_operator(cluster, {"unsupportedConfigOverrides": None})
+    eventually(
+        lambda: rollout.latest(rollout.operator_object(cluster)) == rollout.latest(before) + 2,
+        what="a revision without the override",
+    )
+    rollout.settle(cluster, issuers[node], ledger)
+    eventually(
+        lambda: not rollout.is_true(rollout.operator_object(cluster), "StaticPodsDegraded"),
+        what="the end of the complaint",
+    )
+    assert cluster.podpass("status", "--home", str(cluster.home)).code == 0

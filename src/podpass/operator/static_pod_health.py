@@ -45,9 +45,9 @@ def _container_complaints(pod: Object) -> Iterator[str]:
 
 
 def _last_words(status: Object) -> str:
-    """Return what a container that is to be started anew said when it ended; ours."""
+    """Return, on one line, what a container that is to be started anew said at its end; ours."""
     ended = (status.get("lastState") or {}).get("terminated") or {}
-    message = str(ended.get("message") or "").strip()
+    message = " ".join(str(ended.get("message") or "").split())
     return f"; it ended with {ended.get('exitCode')}: {message}" if message else ""
 
 
