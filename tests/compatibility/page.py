@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from tests.compatibility.rule_list import Rule, Topic
 
 PROVEN = "proven"
+DIFFERENT = "otherwise on purpose"
 NOT_SERVED = "not served"
 UNPROVEN = "unproven"
 
+_STATES = (PROVEN, DIFFERENT, NOT_SERVED, UNPROVEN)
+_COUNTS_HEAD = f"| topic | rules | {' | '.join(_STATES)} |"
 _HEAD = """\
 # Compatibility
 
@@ -21,15 +24,18 @@ compatibility` writes this page from `tests/compatibility/rules` and from the ma
 
 
 def state_of(rule: Rule, rules: Mapping[str, Rule], tests: Mapping[str, Sequence[str]]) -> str:
-    """Whether a rule is proven by its tests or those of the rules that cover it, or not served."""
+    """Whether a rule is proven by its tests or those of the rules that cover it, or not served.
+
+    A rule whose covering rules are all not served is a rule that should say so itself: unproven.
+    """
     if rule.not_served:
         return NOT_SERVED
     if tests.get(rule.id):
-        return PROVEN
-    covering = [state_of(rules[other], rules, tests) for other in rule.covered_by]
-    if not covering or UNPROVEN in covering:
+        return DIFFERENT if rule.deviates else PROVEN
+    covering = {state_of(rules[other], rules, tests) for other in rule.covered_by}
+    if UNPROVEN in covering or not covering - {NOT_SERVED}:
         return UNPROVEN
-    return PROVEN if PROVEN in covering else UNPROVEN
+    return DIFFERENT if DIFFERENT in covering else PROVEN
 
 
 def states(topics: Iterable[Topic], tests: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -52,7 +58,7 @@ def render(topics: Sequence[Topic], tests: Mapping[str, Sequence[str]]) -> str:
 
 
 def _counts(topics: Sequence[Topic], found: Mapping[str, str]) -> str:
-    lines = ["| topic | rules | proven | not served | unproven |", "|---|---|---|---|---|"]
+    lines = [_COUNTS_HEAD, "|---|---|---|---|---|---|"]
     for topic in topics:
         of_topic = [found[rule.id] for rule in topic.rules]
         lines.append(_count_row(topic.title, of_topic))
@@ -61,7 +67,7 @@ def _counts(topics: Sequence[Topic], found: Mapping[str, str]) -> str:
 
 
 def _count_row(title: str, of_topic: Sequence[str]) -> str:
-    counts = [of_topic.count(state) for state in (PROVEN, NOT_SERVED, UNPROVEN)]
+    counts = [of_topic.count(state) for state in _STATES]
     return f"| {title} | {len(of_topic)} | {' | '.join(map(str, counts))} |"
 
 
@@ -73,6 +79,8 @@ def _row(rule: Rule, state: str, tests: Sequence[str]) -> str:
     if state == NOT_SERVED:
         shown.insert(0, "**not served**")
         notes.insert(0, rule.not_served)
+    if rule.deviates:
+        notes.insert(0, f"**Otherwise on purpose**; Kubernetes: {rule.deviates}.")
     if state == UNPROVEN:
         shown.insert(0, "**unproven**")
     notes.append(rule.differs and f"1.20 to 1.24: {rule.differs}")

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 RULES = Path(__file__).parent / "rules"
-_TEXTS = ("rule", "source", "differs", "not_served")
+_TEXTS = ("rule", "source", "differs", "not_served", "deviates")
 
 
 class RuleFileError(Exception):
@@ -27,6 +27,7 @@ class Rule:
         source: The public document or flag that says so.
         differs: Where Kubernetes 1.20 to 1.24 behave otherwise.
         not_served: Why podpass does not do it.
+        deviates: What Kubernetes 1.36 does instead, where podpass is otherwise on purpose.
         covered_by: Other rules whose tests show this one too.
     """
 
@@ -35,6 +36,7 @@ class Rule:
     source: str = ""
     differs: str = ""
     not_served: str = ""
+    deviates: str = ""
     covered_by: tuple[str, ...] = ()
 
 

@@ -23,6 +23,7 @@ def pod_with_projection(namespace: str, source: dict[str, Any], **spec: Any) -> 
     return json.dumps(pod)
 
 
+@pytest.mark.rule("projected.token-path", "projected.token-defaults")
 @pytest.mark.parametrize(
     ("source", "message"),
     [
@@ -58,6 +59,7 @@ def test_a_bad_projection_is_refused(
     assert message in result.err
 
 
+@pytest.mark.rule("admission.account-missing")
 def test_a_missing_account_is_refused(cluster: ClusterUnderTest, namespace: str) -> None:
     manifest = pod_with_projection(namespace, {"path": "t"}, serviceAccountName="nobody")
     result = cluster.oc("create", "-f", "-", stdin=manifest)
@@ -68,6 +70,12 @@ def test_a_missing_account_is_refused(cluster: ClusterUnderTest, namespace: str)
     )
 
 
+@pytest.mark.rule(
+    "token-request.account-missing",
+    "binding.missing",
+    "binding.uid-mismatch",
+    "kubectl.server-errors",
+)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

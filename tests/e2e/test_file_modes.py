@@ -20,6 +20,7 @@ ROWS = {
 }
 
 
+@pytest.mark.rule("volume.mode-plain", "volume.mode-user", "volume.mode-group", "volume.mode-both")
 @pytest.mark.parametrize("name", ROWS)
 def test_token_file(cluster: ClusterUnderTest, namespace: str, name: str) -> None:
     context, expected = ROWS[name]

@@ -191,6 +191,7 @@ def web_pods(cluster: ClusterUnderTest) -> set[str]:
     return {pod["metadata"]["uid"] for pod in pods if not pod["metadata"].get("deletionTimestamp")}
 
 
+@pytest.mark.rule("config.jwks-uri")
 def test_the_public_keys_can_be_served_from_elsewhere(
     rollout: ClusterUnderTest, tmp_path: Path
 ) -> None:

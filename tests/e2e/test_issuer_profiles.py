@@ -80,6 +80,7 @@ def test_the_configuration_of_the_cluster_cannot_be_deleted(
     assert trusting.get(kind, "cluster")["metadata"]["name"] == "cluster"
 
 
+@pytest.mark.rule("config.issuer-rotation")
 @pytest.mark.timeout(120)
 def test_a_former_issuer_stays_trusted_for_a_day(trusting: ClusterUnderTest) -> None:
     old_token = new_token(trusting)
@@ -125,6 +126,7 @@ def test_a_former_issuer_stays_trusted_for_a_day(trusting: ClusterUnderTest) -> 
     assert reason["reason"] == "required configmap/config has changed"
 
 
+@pytest.mark.rule("config.key-rotation", "ha.rotation-lead")
 @pytest.mark.timeout(180)
 def test_a_new_key_signs_when_all_know_it_and_the_former_one_is_still_good(
     trusting: ClusterUnderTest,

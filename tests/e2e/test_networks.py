@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import pytest
 from harness import ClusterUnderTest, eventually
 
 CLIENT = """
@@ -31,6 +32,7 @@ def pod(namespace: str, name: str, **spec: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.rule("client.in-cluster", "self-subject-review.answer")
 def test_a_program_in_a_pod_logs_in_with_its_token(
     cluster: ClusterUnderTest, namespace: str
 ) -> None:

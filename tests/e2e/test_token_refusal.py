@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from harness import ClusterUnderTest, eventually
 
 
@@ -39,6 +40,7 @@ def bound_token(cluster: ClusterUnderTest, namespace: str, pod: str) -> str:
     ).strip()  # fmt: skip
 
 
+@pytest.mark.rule("verify.recreated", "verify.pod-bound", "kubectl.bound")
 def test_a_token_dies_with_its_pod(cluster: ClusterUnderTest, namespace: str) -> None:
     cluster.create(simple_pod(namespace, "p"))
     cluster.wait_ready("p", namespace)
@@ -58,6 +60,7 @@ def test_a_token_dies_with_its_pod(cluster: ClusterUnderTest, namespace: str) ->
     assert "does not match service account pod ref claim" in eventually(refusal, within=30)
 
 
+@pytest.mark.rule("verify.account-missing", "kubectl.token")
 def test_a_token_dies_with_its_account(cluster: ClusterUnderTest, namespace: str) -> None:
     token = cluster.ok("create", "token", "-n", namespace, "build-robot").strip()
     cluster.ok("delete", "-n", namespace, "sa", "build-robot")
@@ -71,6 +74,7 @@ def test_a_token_dies_with_its_account(cluster: ClusterUnderTest, namespace: str
     assert "Unauthorized" in answer.err or "logged in" in answer.err
 
 
+@pytest.mark.rule("token-review.wrong-audience")
 def test_a_recipient_with_another_audience_refuses(
     cluster: ClusterUnderTest, namespace: str
 ) -> None:

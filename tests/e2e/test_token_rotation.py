@@ -6,6 +6,7 @@ import json
 import os
 import signal
 
+import pytest
 from harness import ClusterUnderTest, claims_of, eventually
 
 READER = """
@@ -74,6 +75,7 @@ def tokens_seen(cluster: ClusterUnderTest, namespace: str) -> int:
     return len(lines)
 
 
+@pytest.mark.rule("atomic.switch", "token-manager.refresh-share")
 def test_a_reader_sees_whole_tokens_through_every_rotation(
     cluster: ClusterUnderTest, namespace: str
 ) -> None:
@@ -82,6 +84,7 @@ def test_a_reader_sees_whole_tokens_through_every_rotation(
     eventually(lambda: tokens_seen(cluster, namespace) >= 3, within=60, what="two rotations")
 
 
+@pytest.mark.rule("token-manager.memory")
 def test_tokens_stay_fresh_when_the_kubelet_is_killed_and_started_again(
     cluster: ClusterUnderTest, namespace: str
 ) -> None:

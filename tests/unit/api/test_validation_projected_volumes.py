@@ -47,6 +47,7 @@ def bundle(**fields: Any) -> dict[str, Any]:
 MODE = "must be a number between 0 and 0777 (octal), both inclusive"
 
 
+@pytest.mark.rule("projected.default-mode")
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
@@ -61,6 +62,7 @@ def test_default_mode(mode: Any, expected: list[str]) -> None:
     assert errors(mode=mode) == expected
 
 
+@pytest.mark.rule("projected.token-defaults")
 @pytest.mark.parametrize(
     ("seconds", "minimum", "text"),
     [
@@ -111,16 +113,19 @@ PATHS = [
 ]
 
 
+@pytest.mark.rule("projected.token-path", "projected.token-path-field")
 @pytest.mark.parametrize(("path", "texts"), PATHS)
 def test_path_of_a_token_is_reported_at_the_volume(path: str, texts: list[str]) -> None:
     assert errors(token(path)) == [f'{PATH}.path: Invalid value: "{path}": {t}' for t in texts]
 
 
+@pytest.mark.rule("projected.token-path")
 @pytest.mark.parametrize("path", ["", None])
 def test_a_token_needs_a_path(path: Any) -> None:
     assert errors(token(path)) == [f"{PATH}.path: Required value"]
 
 
+@pytest.mark.rule("projected.items")
 @pytest.mark.parametrize(("path", "texts"), PATHS)
 @pytest.mark.parametrize("kind", ["secret", "configMap"])
 def test_path_of_an_item(kind: str, path: str, texts: list[str]) -> None:
@@ -142,6 +147,7 @@ def test_path_of_a_trust_bundle(path: str, texts: list[str]) -> None:
     assert errors(source) == [f'{at}: Invalid value: "{path}": {text}' for text in texts]
 
 
+@pytest.mark.rule("projected.items", "projected.one-source")
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
@@ -250,6 +256,7 @@ def test_trust_bundles_by_name_and_by_signer() -> None:
     assert text.startswith(f'{FIRST}.clusterTrustBundle.name: Invalid value: "-a"')
 
 
+@pytest.mark.rule("projected.duplicate-paths")
 @pytest.mark.parametrize(
     ("sources", "shown"),
     [
@@ -264,6 +271,7 @@ def test_clashing_paths(sources: list[dict[str, Any]], shown: str) -> None:
     assert errors(*sources) == [f"{PATH}: Invalid value: {shown}: conflicting duplicate paths"]
 
 
+@pytest.mark.rule("projected.duplicate-paths")
 @pytest.mark.parametrize(
     "sources",
     [

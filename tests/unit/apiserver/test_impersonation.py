@@ -21,6 +21,7 @@ async def who(api: RunningApiServer, headers: dict[str, str], name: str = "admin
         return body["status"]["userInfo"] if response.status == 201 else body
 
 
+@pytest.mark.rule("self-subject-review.impersonation")
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [

@@ -55,6 +55,7 @@ def test_requests_under_way(method: str, path: str, query: dict[str, str], kind:
     assert f'{name}{{request_kind="{kind}"}} 1\n' not in metrics.render()
 
 
+@pytest.mark.rule("metrics.authentication")
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
@@ -84,6 +85,11 @@ async def test_the_server_shows_what_it_counted_and_no_names_of_clients(
     assert "made-up" not in text
 
 
+@pytest.mark.rule(
+    "metrics.tokens",
+    "metrics.token-cache",
+    "verify.warnafter-absent",
+)
 async def test_tokens_are_counted_by_outcome_and_the_cache_by_hit_and_miss(
     api: RunningApiServer,
 ) -> None:

@@ -30,6 +30,7 @@ def test_every_setting_says_its_flag_and_why_its_default_is_what_it_is() -> None
         assert field.metadata["reason"]
 
 
+@pytest.mark.rule("config.api-audiences")
 def test_audiences_are_the_issuers_unless_given() -> None:
     issuers = ("https://a", "https://b")
     assert ApiServerSettings(service_account_issuers=issuers).audiences == issuers
@@ -48,6 +49,7 @@ def test_every_setting_has_an_option() -> None:
         assert field.metadata["flag"] in shown
 
 
+@pytest.mark.rule("config.issuer-required")
 def test_an_api_server_without_an_issuer_is_a_usage_error() -> None:
     outcome = CliRunner().invoke(command, [])
     assert outcome.exit_code == 2

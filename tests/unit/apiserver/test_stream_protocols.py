@@ -24,6 +24,7 @@ async def upgrade_code(api: RunningApiServer, *protocols: str) -> int:
     return refused.value.status
 
 
+@pytest.mark.rule("authentication.websocket")
 async def test_a_token_among_the_subprotocols_authenticates(api: RunningApiServer) -> None:
     async with api.admin() as admin:
         await call(admin, "POST", ACCOUNTS, account("robot"), expect=201)
@@ -40,6 +41,7 @@ async def test_a_token_among_the_subprotocols_authenticates(api: RunningApiServe
     assert await upgrade_code(api, "v5.channel.k8s.io") == 403
 
 
+@pytest.mark.rule("authentication.websocket-alone")
 @pytest.mark.parametrize(
     "protocols",
     [

@@ -1,4 +1,4 @@
-"""Certificates, bearer tokens, nobody; the success cache (token-semantics 4 and 6)."""
+"""Certificates, bearer tokens, nobody; the success cache."""
 
 from __future__ import annotations
 
@@ -50,6 +50,13 @@ async def token(world: World, **spec: Any) -> str:
     return str(answer["status"]["token"])
 
 
+@pytest.mark.rule(
+    "authentication.bearer",
+    "authentication.bearer-junk",
+    "authentication.bearer-extra-space",
+    "authentication.no-credential",
+    "client.lowercase",
+)
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
@@ -84,6 +91,7 @@ async def test_a_group_that_is_named_already_is_not_named_twice(world: World) ->
     assert found.user.groups == ("system:authenticated",)
 
 
+@pytest.mark.rule("authentication.order")
 async def test_a_certificate_goes_before_a_token(world: World) -> None:
     found = await world.authenticator.authenticate("Bearer bad", certificate("ann"))
     assert found.user.name == "ann"
@@ -113,6 +121,7 @@ async def test_a_certificate_that_ran_out_meanwhile(
     assert caught.value.code == 401
 
 
+@pytest.mark.rule("user.name-groups")
 async def test_a_good_token_is_its_account(world: World) -> None:
     await world.put_account()
     found = await world.authenticator.authenticate(f"Bearer {await token(world)}", None)
@@ -121,6 +130,7 @@ async def test_a_good_token_is_its_account(world: World) -> None:
     assert found.warnings == ()
 
 
+@pytest.mark.rule("authentication.never-anonymous", "authentication.unauthorized-body")
 async def test_a_bad_token_is_never_anonymous(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -132,11 +142,13 @@ async def test_a_bad_token_is_never_anonymous(
     assert "secret-text" not in caplog.text
 
 
+@pytest.mark.rule("authentication.no-credential")
 async def test_nobody_is_anonymous(world: World) -> None:
     found = await world.authenticator.authenticate(None, None)
     assert found.user == UserInfo("system:anonymous", groups=("system:unauthenticated",))
 
 
+@pytest.mark.rule("authentication.bearer-extra-space")
 async def test_two_spaces_make_no_token_but_a_warning(world: World) -> None:
     found = await world.authenticator.authenticate("Bearer  abc", None)
     assert found.user.name == "system:anonymous"
@@ -147,6 +159,7 @@ async def test_two_spaces_make_no_token_but_a_warning(world: World) -> None:
     )
 
 
+@pytest.mark.rule("config.api-audiences")
 async def test_anonymous_can_be_turned_off(world: World) -> None:
     strict = Authenticator(
         keys=StaticKeys(KeySet([KEY.public])),
@@ -161,6 +174,7 @@ async def test_anonymous_can_be_turned_off(world: World) -> None:
         await strict.authenticate(None, None)
 
 
+@pytest.mark.rule("authentication.cache-success", "edge.cache-after-deletion")
 async def test_a_success_counts_for_ten_seconds(world: World) -> None:
     await world.put_account()
     header = f"Bearer {await token(world)}"
@@ -173,6 +187,7 @@ async def test_a_success_counts_for_ten_seconds(world: World) -> None:
         await world.authenticator.authenticate(header, None)
 
 
+@pytest.mark.rule("authentication.cache-failure")
 async def test_a_failure_is_not_remembered(world: World) -> None:
     await world.put_account()
     header = f"Bearer {await token(world)}"
@@ -194,6 +209,12 @@ async def test_a_store_that_is_away_is_not_a_bad_token(world: World) -> None:
     assert caught.value.code == 503
 
 
+@pytest.mark.rule(
+    "token-review.authenticated",
+    "user.name-groups",
+    "user.credential-id",
+    "token-review.default-audiences",
+)
 async def test_a_review_tells_whose_token_it_is(world: World) -> None:
     await world.put_account()
     status = await world.authenticator.review(await token(world), [])
@@ -215,6 +236,12 @@ async def test_a_review_tells_whose_token_it_is(world: World) -> None:
     }
 
 
+@pytest.mark.rule(
+    "token-review.wrong-audience",
+    "token-review.error-text",
+    "authentication.cache-key",
+    "token-review.failure-shape",
+)
 async def test_a_review_for_another_audience_is_another_question(world: World) -> None:
     await world.put_account()
     good = await token(world)
@@ -229,6 +256,11 @@ async def test_a_review_for_another_audience_is_another_question(world: World) -
     }
 
 
+@pytest.mark.rule(
+    "token-review.leading-space",
+    "token-review.error-text",
+    "token-review.failure-shape",
+)
 @pytest.mark.parametrize(
     "text",
     [
@@ -242,6 +274,7 @@ async def test_a_review_of_what_is_no_token(world: World, text: str) -> None:
     assert status == {"user": {}, "error": "invalid bearer token"}
 
 
+@pytest.mark.rule("authentication.cache-key")
 def test_the_cache_tells_tokens_and_audiences_apart() -> None:
     cache: TokenCache[int] = TokenCache(FakeClock())
     keys = [

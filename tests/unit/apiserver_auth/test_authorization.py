@@ -90,6 +90,7 @@ REFERENCES: list[Any] = [
 ]
 
 
+@pytest.mark.rule("case.e2e.node-own-secret")
 @pytest.mark.parametrize(("spec", "plural"), REFERENCES)
 async def test_a_node_reads_what_its_pods_refer_to(world: World, spec: Object, plural: str) -> None:
     await world.put(PODS, pod(**spec))
@@ -103,6 +104,7 @@ async def test_a_node_reads_what_its_pods_refer_to(world: World, spec: Object, p
     assert decision.reason == "no relationship found between node 'n1' and this object"
 
 
+@pytest.mark.rule("node.graph-edges", "node.token-create")
 @pytest.mark.parametrize(
     ("spec", "metadata"),
     [
@@ -121,6 +123,7 @@ async def test_pods_that_do_not_count(world: World, spec: Object, metadata: Obje
     assert not world.authorizer.authorize(request).allowed
 
 
+@pytest.mark.rule("node.graph-edges")
 async def test_a_pod_that_changes_or_goes_takes_its_rights_along(world: World) -> None:
     token = asks(
         NODE, "create", "serviceaccounts", subresource="token", namespace="ns1", name="app"
@@ -138,6 +141,7 @@ async def test_a_pod_that_changes_or_goes_takes_its_rights_along(world: World) -
     assert not world.authorizer.authorize(token).allowed
 
 
+@pytest.mark.rule("node.token-reasons")
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
@@ -205,6 +209,7 @@ async def test_why_a_node_may_not(world: World, request_: Attributes, reason: st
     assert (decision.allowed, decision.reason) == (False, reason)
 
 
+@pytest.mark.rule("node.identity", "rbac.node")
 @pytest.mark.parametrize(
     "request_",
     [
@@ -265,6 +270,7 @@ async def test_what_a_kubelet_needs(world: World, request_: Attributes) -> None:
         assert not world.authorizer.authorize(stranger).allowed
 
 
+@pytest.mark.rule("node.account-get")
 async def test_a_node_may_get_the_account_of_its_pods(world: World) -> None:
     await world.put(PODS, pod())
     for name, allowed in (("app", True), ("other", False)):
@@ -272,6 +278,7 @@ async def test_a_node_may_get_the_account_of_its_pods(world: World) -> None:
         assert world.authorizer.authorize(request).allowed is allowed
 
 
+@pytest.mark.rule("node.no-opinion")
 async def test_roles_may_grant_a_node_more(world: World) -> None:
     rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
     await world.put(CLUSTER_ROLES, {"metadata": {"name": "r"}, "rules": [rule]})
@@ -285,6 +292,7 @@ async def test_roles_may_grant_a_node_more(world: World) -> None:
     assert world.authorizer.authorize(request).allowed
 
 
+@pytest.mark.rule("node.no-opinion")
 async def test_all_reasons_are_told(world: World) -> None:
     binding: Object = {
         "metadata": {"name": "b"},

@@ -110,6 +110,12 @@ def path(user: UserInfo, where: str) -> Attributes:
     return Attributes(user, "get", path=where)
 
 
+@pytest.mark.rule(
+    "rbac.discovery",
+    "rbac.basic-user",
+    "self-subject-review.permission",
+    "rbac.controller-manager",
+)
 @pytest.mark.parametrize(
     ("request_", "allowed"),
     [
@@ -153,6 +159,7 @@ async def test_who_may_what_from_the_start(
     assert world.authorizer.authorize(request_).allowed is allowed
 
 
+@pytest.mark.rule("rbac.edit")
 @pytest.mark.parametrize(
     ("role", "verb", "resource", "subresource", "allowed"),
     [

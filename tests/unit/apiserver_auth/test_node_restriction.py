@@ -1,4 +1,4 @@
-"""A node writes only what is its own (token-semantics 11.3 for tokens)."""
+"""A node writes only what is its own."""
 
 from __future__ import annotations
 
@@ -294,6 +294,13 @@ async def put_pod(world: World, node_name: str = "n1", *audiences: str) -> None:
 UNBOUND = "node requested token not bound to a pod"
 
 
+@pytest.mark.rule(
+    "node.token-bound",
+    "node.token-uid-required",
+    "node.token-uid-mismatch",
+    "node.audience-one",
+    "node.audience-projected",
+)
 @pytest.mark.parametrize(
     ("asked", "text"),
     [
@@ -338,18 +345,21 @@ async def test_tokens_that_a_node_does_not_get(
     assert await refused(world, asked) == text
 
 
+@pytest.mark.rule("node.token-pod-missing")
 async def test_a_token_of_a_pod_that_is_gone_is_not_found(world: World) -> None:
     with pytest.raises(StatusError) as caught:
         await NodeRestriction(world.live, world.authorizer).mutate(token())
     assert (caught.value.code, caught.value.message) == (404, 'pods "p" not found')
 
 
+@pytest.mark.rule("node.token-other-node")
 async def test_a_token_of_a_pod_on_another_node(world: World) -> None:
     await put_pod(world, "n2", "vault")
     text = await refused(world, token(["vault"]))
     assert text == "node requested token bound to a pod scheduled on a different node"
 
 
+@pytest.mark.rule("node.audience-projected")
 @pytest.mark.parametrize(
     ("projected", "wanted"),
     [
@@ -363,6 +373,7 @@ async def test_tokens_that_a_node_gets(world: World, projected: str, wanted: Any
     await NodeRestriction(world.live, world.authorizer).mutate(token(wanted))
 
 
+@pytest.mark.rule("node.audience-rbac")
 @pytest.mark.parametrize(
     ("resource", "names", "wanted", "allowed"),
     [

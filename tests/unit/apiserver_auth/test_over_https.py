@@ -88,6 +88,7 @@ async def cluster(pki: TestPki) -> AsyncIterator[Cluster]:
             yield made
 
 
+@pytest.mark.rule("node.token-create", "case.e2e.node-own-secret", "rbac.node")
 async def test_a_kubelet_does_its_work(cluster: Cluster) -> None:
     n1 = cluster.n1
     await cluster.must(n1, "POST", "/api/v1/nodes", {"metadata": {"name": "n1"}})
@@ -140,6 +141,11 @@ async def test_a_kubelet_does_its_work(cluster: Cluster) -> None:
         await cluster.must(n1, "DELETE", f"{NAMESPACE}/pods/{name}", {"gracePeriodSeconds": 0})
 
 
+@pytest.mark.rule(
+    "case.e2e.node-missing-secret",
+    "case.e2e.node-foreign-secret",
+    "node.token-create",
+)
 async def test_a_kubelet_keeps_to_its_own(cluster: Cluster) -> None:
     async def code(session: Any, method: str, path: str, body: Object | None = None) -> int:
         return (await cluster.call(session, method, path, body))[0]
@@ -164,6 +170,14 @@ async def review(cluster: Cluster, token: str, *audiences: str) -> Object:
     return status
 
 
+@pytest.mark.rule(
+    "verify.gone-at-once",
+    "verify.pod-bound",
+    "token-review.wrong-audience",
+    "token-review.path",
+    "node.graph-edges",
+    "deletion.force",
+)
 async def test_a_token_lives_as_long_as_its_pod(cluster: Cluster) -> None:
     answer = await cluster.must(cluster.n1, "POST", TOKEN, cluster.token_request())
     token = answer["status"]["token"]
@@ -179,6 +193,7 @@ async def test_a_token_lives_as_long_as_its_pod(cluster: Cluster) -> None:
     assert code in (403, 404)
 
 
+@pytest.mark.rule("authentication.forbidden-is-authenticated", "discovery.permission")
 async def test_an_account_has_the_rights_that_roles_give_it(cluster: Cluster) -> None:
     answer = await cluster.must(cluster.admin, "POST", TOKEN, {})
     async with cluster.server.session(token=answer["status"]["token"]) as app:
@@ -216,6 +231,11 @@ async def test_an_account_has_the_rights_that_roles_give_it(cluster: Cluster) ->
         assert who["status"]["userInfo"]["username"] == "system:serviceaccount:default:app"
 
 
+@pytest.mark.rule(
+    "authentication.never-anonymous",
+    "discovery.permission",
+    "authentication.no-credential",
+)
 async def test_strangers_and_bad_tokens(cluster: Cluster) -> None:
     async with cluster.server.session() as nobody:
         assert (await cluster.call(nobody, "GET", f"{NAMESPACE}/pods"))[0] == 403

@@ -18,6 +18,7 @@ ANN = UserInfo("ann", "u1", ("dev",), {"k": ("v",)})
 ROOT = UserInfo("root", groups=("system:masters",))
 
 
+@pytest.mark.rule("token-review.spec-echo", "token-review.failure-shape")
 async def test_a_token_review_echoes_its_question(world: World) -> None:
     reviews = TokenReviews(world.authenticator)
     answer = await reviews.create({"spec": {"token": "x"}}, ANN)
@@ -30,6 +31,7 @@ async def test_a_token_review_echoes_its_question(world: World) -> None:
     }
 
 
+@pytest.mark.rule("token-review.token-required", "token-review.namespaced")
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -54,6 +56,7 @@ async def test_a_token_review_that_cannot_be_answered(
     assert caught.value.code == 400
 
 
+@pytest.mark.rule("self-subject-review.answer")
 async def test_a_self_subject_review_tells_who_asks(world: World) -> None:
     answer = await SelfSubjectReviews(world.clock).create({}, ANN)
     assert answer == {

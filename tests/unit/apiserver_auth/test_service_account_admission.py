@@ -1,4 +1,4 @@
-"""Account, token volume, pull secrets and mirror pods (token-semantics 10)."""
+"""Account, token volume, pull secrets and mirror pods."""
 
 from __future__ import annotations
 
@@ -63,6 +63,13 @@ def container(name: str = "c", **more: Any) -> Object:
     return {"name": name, **more}
 
 
+@pytest.mark.rule(
+    "admission.default-account",
+    "admission.volume-sources",
+    "admission.no-fourth-source",
+    "admission.volume-name",
+    "admission.mount-containers",
+)
 async def test_a_plain_pod_gets_account_and_volume(world: World) -> None:
     await world.put_account("default")
     spec = await admit(
@@ -102,11 +109,13 @@ async def test_a_plain_pod_gets_account_and_volume(world: World) -> None:
     ]
 
 
+@pytest.mark.rule("admission.default-account")
 async def test_a_pod_without_spec_gets_its_account(world: World) -> None:
     await world.put_account("default")
     assert (await admit(world, asked()))["serviceAccountName"] == "default"
 
 
+@pytest.mark.rule("admission.mount-kept")
 async def test_what_is_mounted_there_already_stays(world: World) -> None:
     await world.put_account("default")
     own = {"name": "own", "mountPath": MOUNT_PATH}
@@ -115,6 +124,7 @@ async def test_what_is_mounted_there_already_stays(world: World) -> None:
     assert spec["containers"][0]["volumeMounts"] == [own]
 
 
+@pytest.mark.rule("admission.volume-reused")
 async def test_a_volume_of_that_name_is_used_again(world: World) -> None:
     await world.put_account("default")
     volumes = [{"name": "a"}, {"name": "kube-api-access-e2e"}]
@@ -129,6 +139,7 @@ async def test_a_volume_of_that_name_is_used_again(world: World) -> None:
     ]
 
 
+@pytest.mark.rule("admission.automount")
 @pytest.mark.parametrize(
     ("of_pod", "of_account", "mounted"),
     [
@@ -151,11 +162,13 @@ async def test_who_decides_about_the_mount(
     assert ("volumes" in await admit(world, asked(spec))) is mounted
 
 
+@pytest.mark.rule("admission.account-missing")
 async def test_a_missing_account_is_refused(world: World) -> None:
     text = await refused(world, asked({"serviceAccountName": "robot"}))
     assert text == ('error looking up service account ns1/robot: serviceaccount "robot" not found')
 
 
+@pytest.mark.rule("admission.default-waited")
 async def test_the_default_account_is_waited_for(world: World) -> None:
     admitting = asyncio.create_task(admit(world, asked({})))
     await settle()
@@ -165,6 +178,7 @@ async def test_the_default_account_is_waited_for(world: World) -> None:
     assert (await admitting)["serviceAccountName"] == "default"
 
 
+@pytest.mark.rule("admission.default-waited")
 async def test_the_default_account_is_not_waited_for_long(world: World) -> None:
     refusing = asyncio.create_task(refused(world, asked({})))
     await world.clock.advance(0.9)
@@ -181,6 +195,7 @@ async def test_a_store_that_is_away_is_not_a_missing_account(world: World) -> No
     assert caught.value.code == 503
 
 
+@pytest.mark.rule("admission.pull-secrets")
 async def test_pull_secrets_come_from_the_account_as_a_copy(world: World) -> None:
     await world.put_account(imagePullSecrets=[{"name": "pull"}])
     spec = await admit(world, asked({"serviceAccountName": "app"}))
@@ -191,6 +206,7 @@ async def test_pull_secrets_come_from_the_account_as_a_copy(world: World) -> Non
     assert account["imagePullSecrets"] == [{"name": "pull"}]
 
 
+@pytest.mark.rule("admission.pull-secrets")
 async def test_own_pull_secrets_stay(world: World) -> None:
     await world.put_account(imagePullSecrets=[{"name": "pull"}])
     own = [{"name": "own"}]
@@ -198,6 +214,7 @@ async def test_own_pull_secrets_stay(world: World) -> None:
     assert spec["imagePullSecrets"] == own
 
 
+@pytest.mark.rule("admission.scope")
 @pytest.mark.parametrize(
     "request_",
     [
@@ -210,6 +227,7 @@ async def test_what_does_not_concern_it(world: World, request_: AdmissionRequest
     assert await admit(world, request_) == {}
 
 
+@pytest.mark.rule("admission.mirror-untouched")
 async def test_a_clean_mirror_pod_is_left_as_it_is(world: World) -> None:
     spec: Object = {
         "containers": [container()],
@@ -219,6 +237,7 @@ async def test_a_clean_mirror_pod_is_left_as_it_is(world: World) -> None:
     assert repr(await admit(world, asked(spec, annotations=MIRROR))) == before
 
 
+@pytest.mark.rule("admission.mirror-refused")
 @pytest.mark.parametrize(
     ("spec", "text"),
     [
@@ -246,6 +265,7 @@ async def test_what_a_mirror_pod_may_not_use(world: World, spec: Object, text: s
 SUFFIX = "is not allowed because service account app does not reference that secret"
 
 
+@pytest.mark.rule("admission.enforce", "admission.enforce-where")
 @pytest.mark.parametrize(
     ("spec", "text"),
     [

@@ -15,6 +15,7 @@ from podpass.jose.keys import ES384, UnusableKey, generate_signing_key
 from .conftest import KEY
 
 
+@pytest.mark.rule("config.key-files", "config.signing-key")
 def test_keys_are_read_in_the_order_of_flags_and_files(tmp_path: Path) -> None:
     second = generate_signing_key(ES384)
     (tmp_path / "sa.key").write_bytes(KEY.to_pem())

@@ -1,4 +1,4 @@
-"""TokenRequest: order, texts and codes (token-semantics 1.3 to 1.11)."""
+"""TokenRequest: order, texts and codes."""
 
 from __future__ import annotations
 
@@ -60,6 +60,14 @@ async def put_pod(world: World, node: str = "", account: str = "app") -> None:
     )
 
 
+@pytest.mark.rule(
+    "token-request.empty-body",
+    "token-request.default-expiry",
+    "token-request.echo-fields",
+    "token-request.status",
+    "token-request.metadata",
+    "token-request.default-audience",
+)
 async def test_an_empty_body_is_answered_with_the_defaults(world: World) -> None:
     await world.put_account()
     answer, warnings = await ask(world)
@@ -80,6 +88,7 @@ async def test_an_empty_body_is_answered_with_the_defaults(world: World) -> None
     assert warnings == []
 
 
+@pytest.mark.rule("token-review.authenticated")
 async def test_the_token_is_a_token_of_this_server(world: World) -> None:
     await world.put_account()
     answer, _ = await ask(world, spec(audiences=["vault"]))
@@ -89,6 +98,7 @@ async def test_the_token_is_a_token_of_this_server(world: World) -> None:
     assert status["user"]["username"] == "system:serviceaccount:ns1:app"
 
 
+@pytest.mark.rule("token-request.metadata-echo", "token-request.client-status")
 async def test_what_the_client_sends_in_metadata_is_echoed_and_its_status_is_not(
     world: World,
 ) -> None:
@@ -100,6 +110,12 @@ async def test_what_the_client_sends_in_metadata_is_echoed_and_its_status_is_not
     assert answer["status"]["token"] != "x"
 
 
+@pytest.mark.rule(
+    "token-request.expiry-below-600",
+    "token-request.expiry-above-max",
+    "token-request.zero-expiry",
+    "token-request.expiry-message",
+)
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
@@ -120,6 +136,7 @@ async def test_a_lifetime_out_of_range(world: World, seconds: int, text: str) ->
     )
 
 
+@pytest.mark.rule("token-request.minimum-switch")
 async def test_a_lowered_minimum_is_given(world: World) -> None:
     await world.put_account()
     answer, _ = await ask(world, spec(expirationSeconds=20), minimum_seconds=20)
@@ -127,11 +144,20 @@ async def test_a_lowered_minimum_is_given(world: World) -> None:
     assert claims["exp"] - claims["iat"] == 20
 
 
+@pytest.mark.rule("token-request.order-account-first", "token-request.account-missing")
 async def test_a_missing_account_comes_before_a_wrong_lifetime(world: World) -> None:
     error = await refused(world, spec(expirationSeconds=1))
     assert (error.code, error.message) == (404, 'serviceaccounts "app" not found')
 
 
+@pytest.mark.rule(
+    "token-request.other-name",
+    "token-request.other-namespace",
+    "binding.account-uid",
+    "token-request.other-version",
+    "binding.other-kind",
+    "binding.missing",
+)
 @pytest.mark.parametrize(
     ("body", "code", "text"),
     [
@@ -181,17 +207,20 @@ async def test_refusals(world: World, body: Object, code: int, text: str) -> Non
     assert error.message.startswith(text)
 
 
+@pytest.mark.rule("binding.account-uid")
 async def test_the_uid_of_the_account_is_a_precondition(world: World) -> None:
     await world.put_account()
     answer, _ = await ask(world, {"metadata": {"uid": "uid-app"}})
     assert answer["metadata"]["uid"] == "uid-app"
 
 
+@pytest.mark.rule("token-request.no-namespace")
 async def test_without_namespace_there_is_no_account(world: World) -> None:
     with pytest.raises(StatusError, match="namespace is required"):
         await world.tokens.create("", "app", {}, ANN, admission=world.no_admission)
 
 
+@pytest.mark.rule("binding.other-account", "binding.account-before-uid")
 async def test_a_pod_of_another_account(world: World) -> None:
     await world.put_account()
     await put_pod(world, account="other")
@@ -203,6 +232,7 @@ async def test_a_pod_of_another_account(world: World) -> None:
     )
 
 
+@pytest.mark.rule("binding.uid-mismatch")
 async def test_a_pod_that_was_recreated(world: World) -> None:
     await world.put_account()
     await put_pod(world)
@@ -211,6 +241,7 @@ async def test_a_pod_that_was_recreated(world: World) -> None:
     assert error.message.startswith('Operation cannot be fulfilled on Pod "p": the UID in the')
 
 
+@pytest.mark.rule("binding.unscheduled")
 async def test_a_pod_on_no_node(world: World) -> None:
     await world.put_account()
     await put_pod(world)
@@ -219,6 +250,7 @@ async def test_a_pod_on_no_node(world: World) -> None:
     assert "node" not in private
 
 
+@pytest.mark.rule("binding.node-info", "binding.node-missing")
 async def test_a_pod_on_a_node_that_is_known(world: World) -> None:
     await world.put_account()
     await put_pod(world, node="n1")
@@ -229,6 +261,7 @@ async def test_a_pod_on_a_node_that_is_known(world: World) -> None:
     assert known["node"] == {"name": "n1", "uid": "uid-n1"}
 
 
+@pytest.mark.rule("binding.kinds", "binding.uid-empty")
 async def test_a_secret_and_a_node_are_bound(world: World) -> None:
     await world.put_account()
     await world.put(SECRETS, {"metadata": {"name": "s", "namespace": "ns1"}})
@@ -239,6 +272,7 @@ async def test_a_secret_and_a_node_are_bound(world: World) -> None:
     assert node["node"] == {"name": "n1", "uid": "uid-n1"}
 
 
+@pytest.mark.rule("token-request.clamp", "token-request.clamp-warning")
 async def test_a_lifetime_over_the_maximum_is_cut_with_a_warning(world: World) -> None:
     await world.put_account()
     answer, warnings = await ask(world, spec(expirationSeconds=7800), maximum_seconds=7200)
@@ -246,6 +280,7 @@ async def test_a_lifetime_over_the_maximum_is_cut_with_a_warning(world: World) -
     assert warnings == ["requested expiration of 7800 seconds shortened to 7200 seconds"]
 
 
+@pytest.mark.rule("token-request.extension", "token-request.extension-answer")
 async def test_an_extended_token_says_an_hour_and_lives_a_year(world: World) -> None:
     await world.put_account()
     await put_pod(world)
@@ -277,6 +312,7 @@ class Watcher(PassivePlugin):
         self.seen.append(request.object["spec"]["audiences"])
 
 
+@pytest.mark.rule("token-request.order-mutating", "token-request.audit-id")
 async def test_mutating_admission_sees_the_audiences_before_their_default(world: World) -> None:
     await world.put_account()
     watcher = Watcher()
@@ -290,6 +326,7 @@ async def test_mutating_admission_sees_the_audiences_before_their_default(world:
     )
 
 
+@pytest.mark.rule("token-request.signer-failure")
 async def test_a_signer_that_is_closed_is_an_internal_error_without_details(world: World) -> None:
     await world.put_account()
     signer = Signer(KEY)

@@ -39,6 +39,7 @@ def documents_of(
     return IssuerDocuments(issuer=issuer, jwks_uri="", external_address=address, keys=keys)
 
 
+@pytest.mark.rule("discovery.media-types", "discovery.cache-control", "discovery.default-uri")
 def test_both_documents_are_rendered_with_their_headers() -> None:
     documents = documents_of(StaticKeys(KEYS))
     assert sorted(documents) == [CONFIGURATION, JWKS]
@@ -56,6 +57,7 @@ def test_both_documents_are_rendered_with_their_headers() -> None:
     }
 
 
+@pytest.mark.rule("discovery.conditions", "config.issuer-not-https")
 def test_without_an_https_issuer_there_are_none(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
     documents = documents_of(StaticKeys(KEYS), issuer="http://i")

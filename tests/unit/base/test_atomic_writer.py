@@ -26,6 +26,7 @@ def timestamped(directory: Path) -> list[str]:
     return sorted(one.name for one in directory.iterdir() if one.name.startswith("..2"))
 
 
+@pytest.mark.rule("atomic.paths")
 @pytest.mark.parametrize(
     ("path", "cleaned"),
     [
@@ -41,6 +42,7 @@ def test_a_good_path_is_cleaned(path: str, cleaned: str) -> None:
     assert clean_path(path) == cleaned
 
 
+@pytest.mark.rule("atomic.paths")
 @pytest.mark.parametrize(
     ("path", "message"),
     [
@@ -59,6 +61,7 @@ def test_a_bad_path_is_refused_and_nothing_changes(tmp_path: Path, path: str, me
     assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.rule("atomic.reserved", "atomic.links")
 def test_the_layout_is_that_of_the_reference(tmp_path: Path) -> None:
     writer = AtomicWriter(tmp_path)
     assert not writer.published
@@ -77,6 +80,7 @@ def test_the_layout_is_that_of_the_reference(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.rule("atomic.modes")
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o777], ids=oct)
 def test_modes_do_not_depend_on_the_umask(tmp_path: Path, mode: int) -> None:
     former = os.umask(0o077)
@@ -87,6 +91,7 @@ def test_modes_do_not_depend_on_the_umask(tmp_path: Path, mode: int) -> None:
     assert stat.S_IMODE((tmp_path / "t").stat().st_mode) == mode
 
 
+@pytest.mark.rule("atomic.unchanged")
 def test_the_same_content_is_not_written_again_even_with_another_mode(tmp_path: Path) -> None:
     writer = AtomicWriter(tmp_path)
     assert writer.write({"t": ProjectedFile(b"x", 0o644)}, now=NOW)
@@ -95,6 +100,7 @@ def test_the_same_content_is_not_written_again_even_with_another_mode(tmp_path: 
     assert timestamped(tmp_path) == before
 
 
+@pytest.mark.rule("atomic.switch", "atomic.removal")
 @pytest.mark.parametrize(
     "payload",
     [
@@ -122,6 +128,7 @@ def test_a_change_is_switched_to_and_pruned_later(
     assert tmp_path.stat().st_ino == inode
 
 
+@pytest.mark.rule("atomic.open-file")
 def test_an_open_file_keeps_the_former_content(tmp_path: Path) -> None:
     writer = AtomicWriter(tmp_path)
     writer.write(files(token="old"), now=NOW)
@@ -131,6 +138,7 @@ def test_an_open_file_keeps_the_former_content(tmp_path: Path) -> None:
         assert opened.read() == "old"
 
 
+@pytest.mark.rule("atomic.links-repaired", "atomic.stale-link")
 def test_what_a_crash_left_is_repaired(tmp_path: Path) -> None:
     writer = AtomicWriter(tmp_path)
     writer.write(files(a="1"), now=NOW)
@@ -189,6 +197,7 @@ def test_links_inside_the_content_are_not_read(tmp_path: Path) -> None:
     assert [*writer.read()] == ["token"]
 
 
+@pytest.mark.rule("volume.fs-group-before-publish")
 def test_the_new_directory_is_finished_before_anyone_sees_it(tmp_path: Path) -> None:
     writer = AtomicWriter(tmp_path)
 
@@ -200,6 +209,7 @@ def test_the_new_directory_is_finished_before_anyone_sees_it(tmp_path: Path) -> 
     assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o640
 
 
+@pytest.mark.rule("atomic.abort")
 def test_a_failure_before_the_switch_leaves_the_former_content(tmp_path: Path) -> None:
     writer = AtomicWriter(tmp_path)
     writer.write(files(token="old"), now=NOW)
@@ -231,6 +241,7 @@ def test_giving_away_what_is_not_there_is_tolerated(tmp_path: Path) -> None:
     give_to(tmp_path / "missing", 0, 0)
 
 
+@pytest.mark.rule("atomic.switch")
 def test_a_reader_that_polls_sees_whole_files_through_every_switch(tmp_path: Path) -> None:
     writer = AtomicWriter(tmp_path)
     texts = [str(number) * 3000 for number in range(10)]

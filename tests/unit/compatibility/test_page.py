@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.compatibility.evidence import evidence_by_rule, unknown_marks
-from tests.compatibility.page import NOT_SERVED, PROVEN, UNPROVEN, render, states
+from tests.compatibility.page import DIFFERENT, NOT_SERVED, PROVEN, UNPROVEN, render, states
 from tests.compatibility.rule_list import Rule, RuleFileError, Topic, read_topics
 
 
@@ -21,11 +21,13 @@ RULES = topic_of(
     Rule("d", "A d happens.", covered_by=("a", "b")),
     Rule("e", "An e happens.", covered_by=("a", "c")),
     Rule("f", "An f happens.", covered_by=("b",)),
+    Rule("g", "A g happens.", deviates="an h happens"),
+    Rule("h", "An h happens.", covered_by=("a", "g")),
 )
 
 
 def test_a_rule_is_proven_by_tests_or_by_the_rules_that_cover_it() -> None:
-    found = states([RULES], {"a": ["unit/test_a.py::test_a"]})
+    found = states([RULES], {"a": ["unit/test_a.py::test_a"], "g": ["unit/test_a.py::test_g"]})
 
     assert found == {
         "a": PROVEN,
@@ -34,18 +36,21 @@ def test_a_rule_is_proven_by_tests_or_by_the_rules_that_cover_it() -> None:
         "d": PROVEN,
         "e": UNPROVEN,
         "f": UNPROVEN,
+        "g": DIFFERENT,
+        "h": DIFFERENT,
     }
 
 
 def test_the_page_counts_and_names_the_tests() -> None:
-    page = render([RULES], {"a": ["unit/test_a.py::test_a"]})
+    page = render([RULES], {"a": ["unit/test_a.py::test_a"], "g": ["unit/test_a.py::test_g"]})
 
-    assert "| **all** | 6 | 2 | 1 | 3 |" in page
+    assert "| **all** | 8 | 2 | 2 | 1 | 3 |" in page
     assert (
         "| `a` | An a \\| happens. | `unit/test_a.py::test_a` | KEP-1205. 1.20 to 1.24: no a |"
         in page
     )
     assert "| `b` | A b happens. | **not served** | no b here |" in page
+    assert "**Otherwise on purpose**; Kubernetes: an h happens." in page
     assert "| `c` | A c happens. | **unproven** |  |" in page
 
 

@@ -32,6 +32,7 @@ def config_map(data: Any, **annotations: str) -> Object:
 DESCRIBED = {DESCRIPTION_ANNOTATION: DESCRIPTION}
 
 
+@pytest.mark.rule("root-ca.restored", "root-ca.annotation")
 @pytest.mark.parametrize(
     ("current", "wanted"),
     [
@@ -97,6 +98,7 @@ def published(simulator: ApiSimulator) -> Any:
     return found and found["data"]
 
 
+@pytest.mark.rule("root-ca.published", "root-ca.restored")
 @pytest.mark.usefixtures("publisher")
 async def test_it_is_published_and_kept(simulator: ApiSimulator) -> None:
     simulator.put(NAMESPACES, {"metadata": {"name": "ns"}, "status": {"phase": "Active"}})

@@ -25,6 +25,7 @@ async def controller(
     return controller
 
 
+@pytest.mark.rule("account.default-terminating")
 @pytest.mark.parametrize(
     ("given", "active"),
     [
@@ -38,6 +39,7 @@ def test_is_active(given: Object, active: bool) -> None:
     assert is_active(given) is active
 
 
+@pytest.mark.rule("account.default")
 @pytest.mark.usefixtures("controller")
 async def test_present_and_new_namespaces_get_an_account(simulator: ApiSimulator) -> None:
     simulator.put(NAMESPACES, namespace("old"))
@@ -46,6 +48,7 @@ async def test_present_and_new_namespaces_get_an_account(simulator: ApiSimulator
     await until(lambda: simulator.object(SERVICE_ACCOUNTS, "new", "default"))
 
 
+@pytest.mark.rule("account.default")
 @pytest.mark.usefixtures("controller")
 async def test_a_deleted_account_comes_back_as_another(simulator: ApiSimulator) -> None:
     simulator.put(NAMESPACES, namespace("a"))
@@ -59,6 +62,7 @@ async def test_a_deleted_account_comes_back_as_another(simulator: ApiSimulator) 
     assert current["metadata"]["uid"] != former["metadata"]["uid"]
 
 
+@pytest.mark.rule("account.default-terminating")
 @pytest.mark.usefixtures("controller")
 async def test_a_terminating_namespace_gets_none(simulator: ApiSimulator) -> None:
     simulator.put(NAMESPACES, namespace("going", "Terminating"))

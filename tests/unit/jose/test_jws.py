@@ -24,10 +24,12 @@ def verify(token: str, *keys: SigningKey) -> bytes:
     return jws.verify(jws.parse_unverified(token), KeySet(key.public for key in keys))
 
 
+@pytest.mark.rule("jwt.compact")
 def test_what_is_signed_verifies(rsa_key: SigningKey) -> None:
     assert verify(jws.sign(PAYLOAD, rsa_key), rsa_key) == PAYLOAD
 
 
+@pytest.mark.rule("jwt.header")
 def test_the_header_holds_algorithm_and_key_id_alone(rsa_key: SigningKey) -> None:
     token = jws.sign(PAYLOAD, rsa_key)
     assert jws.parse_unverified(token).header == {"alg": "RS256", "kid": rsa_key.public.key_id}
@@ -39,6 +41,7 @@ def test_a_kept_header_makes_the_same_token(rsa_key: SigningKey) -> None:
     assert kept == jws.sign(PAYLOAD, rsa_key)
 
 
+@pytest.mark.rule("verify.unknown-kid")
 def test_a_token_of_an_unknown_key_is_refused_even_if_the_signature_would_fit() -> None:
     header = base64url.encode(orjson.dumps({"alg": "ES256", "kid": "other"}))
     token = jws.sign(PAYLOAD, KEY, header=header)
@@ -46,6 +49,7 @@ def test_a_token_of_an_unknown_key_is_refused_even_if_the_signature_would_fit() 
         verify(token, KEY)
 
 
+@pytest.mark.rule("verify.no-kid")
 def test_without_a_key_id_every_key_is_tried(rsa_key: SigningKey) -> None:
     header = base64url.encode(orjson.dumps({"alg": "ES256"}))
     token = jws.sign(PAYLOAD, KEY, header=header)
@@ -57,6 +61,7 @@ def test_without_keys_nothing_is_verified() -> None:
         verify(TOKEN)
 
 
+@pytest.mark.rule("verify.bad-signature")
 def test_another_key_did_not_sign() -> None:
     header = base64url.encode(orjson.dumps({"alg": "ES256"}))
     token = jws.sign(PAYLOAD, generate_signing_key(ES256), header=header)
@@ -64,6 +69,7 @@ def test_another_key_did_not_sign() -> None:
         verify(token, KEY)
 
 
+@pytest.mark.rule("jwt.verify-allow-list")
 @pytest.mark.parametrize("algorithm", ["RS384", "PS256", "HS256", "ES384", "none"])
 def test_a_key_verifies_its_own_algorithm_alone(algorithm: str, rsa_key: SigningKey) -> None:
     header = base64url.encode(orjson.dumps({"alg": algorithm, "kid": rsa_key.public.key_id}))

@@ -26,6 +26,7 @@ def seven(curve: ec.EllipticCurve) -> SigningKey:
     return SigningKey(ec.derive_private_key(7, curve))
 
 
+@pytest.mark.rule("jwt.key-id", "jwt.key-id-vectors")
 @pytest.mark.parametrize(
     ("curve", "key_id", "algorithm"),
     [
@@ -40,6 +41,7 @@ def test_the_key_id_never_changes(curve: ec.EllipticCurve, key_id: str, algorith
     assert key.algorithm.name == algorithm
 
 
+@pytest.mark.rule("discovery.jwk-fields")
 def test_an_elliptic_jwk_has_its_point_in_the_documented_order() -> None:
     assert list(seven(ec.SECP256R1()).public.to_jwk().items()) == [
         ("use", "sig"),
@@ -52,18 +54,21 @@ def test_an_elliptic_jwk_has_its_point_in_the_documented_order() -> None:
     ]
 
 
+@pytest.mark.rule("discovery.jwk-fields")
 def test_coordinates_are_padded_to_the_curve() -> None:
     jwk = seven(ec.SECP521R1()).public.to_jwk()
     assert [len(jwk["x"]), len(jwk["y"])] == [88, 88]  # 66 bytes
     assert jwk["x"].startswith("AF")
 
 
+@pytest.mark.rule("discovery.jwk-fields")
 def test_an_rsa_jwk_has_modulus_and_exponent(rsa_key: SigningKey) -> None:
     jwk = rsa_key.public.to_jwk()
     assert list(jwk) == ["use", "kty", "kid", "alg", "n", "e"]
     assert (jwk["kty"], jwk["alg"], jwk["e"], len(jwk["n"])) == ("RSA", "RS256", "AQAB", 342)
 
 
+@pytest.mark.rule("jwt.algorithms")
 @pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
 def test_a_generated_key_verifies_what_it_signed(algorithm: Algorithm) -> None:
     key = generate_signing_key(algorithm)
@@ -79,11 +84,13 @@ def test_an_elliptic_signature_is_two_padded_numbers() -> None:
     assert len(seven(ec.SECP521R1()).sign(b"input")) == 132
 
 
+@pytest.mark.rule("jwt.other-keys")
 def test_other_curves_are_refused() -> None:
     with pytest.raises(UnusableKey, match="unknown private key curve, must be 256, 384, or 521"):
         SigningKey(ec.derive_private_key(7, ec.SECP256K1()))
 
 
+@pytest.mark.rule("jwt.other-keys")
 def test_other_types_are_refused() -> None:
     key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
     with pytest.raises(UnusableKey, match="cannot be used, take RSA or EC"):

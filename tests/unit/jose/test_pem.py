@@ -17,6 +17,7 @@ DAMAGED = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
 DAMAGED_PUBLIC = DAMAGED.replace(b"PRIVATE", b"PUBLIC")
 
 
+@pytest.mark.rule("config.signing-key")
 def test_a_signing_key_survives_pem(rsa_key: SigningKey, elliptic_key: SigningKey) -> None:
     for key in (rsa_key, elliptic_key):
         assert load_signing_key(key.to_pem()).public.key_id == key.public.key_id
@@ -37,6 +38,7 @@ def test_parameters_before_the_key_are_passed_over(form: serialization.PrivateFo
     assert [one.key_id for one in load_public_keys(PARAMETERS + pem)] == [key.public.key_id]
 
 
+@pytest.mark.rule("config.key-files")
 def test_one_file_holds_several_keys_in_order(
     rsa_key: SigningKey, elliptic_key: SigningKey
 ) -> None:

@@ -66,6 +66,7 @@ def test_expand(text: str, expanded: str) -> None:
     assert expand(text, {"A": "1", "B": "2"}) == expanded
 
 
+@pytest.mark.rule("client.in-cluster")
 def test_the_api_is_found_in_the_environment() -> None:
     assert service_environment("172.30.0.1", 443) == {
         "KUBERNETES_SERVICE_HOST": "172.30.0.1",
@@ -196,6 +197,7 @@ async def test_an_api_that_is_away_is_a_failure(source: FakeObjectSource) -> Non
         await environment({"name": "c", "envFrom": [{"secretRef": {"name": "s"}}]}, source)
 
 
+@pytest.mark.rule("case.projected.downward")
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -221,6 +223,7 @@ def test_a_pod_without_an_address_has_an_empty_one() -> None:
     assert field_value(POD, "status.podIP", NODE, None) == ""
 
 
+@pytest.mark.rule("case.e2e.projected-downward-resources")
 @pytest.mark.parametrize(
     ("reference", "value"),
     [

@@ -52,6 +52,13 @@ def visible(directory: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.rule(
+    "volume.token-content",
+    "volume.optional",
+    "projected.later-source-wins",
+    "case.projected.downward",
+    "volume.item-mode",
+)
 @pytest.mark.parametrize(
     ("sources", "files"),
     [
@@ -159,6 +166,7 @@ async def test_binary_data_of_a_config_map_is_decoded(tmp_path: Path) -> None:
     assert visible(tmp_path) == {"b": b"\x00\xff"}
 
 
+@pytest.mark.rule("volume.token-request")
 async def test_the_token_is_asked_for_the_pod(
     volume: ProjectedVolume, source: FakeObjectSource
 ) -> None:
@@ -170,6 +178,7 @@ async def test_the_token_is_asked_for_the_pod(
     ]
 
 
+@pytest.mark.rule("volume.optional", "volume.first-mount")
 @pytest.mark.parametrize(
     ("sources", "message"),
     [
@@ -224,6 +233,7 @@ async def test_the_first_time_nothing_is_written_unless_all_is_there(
     assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.rule("volume.failing-source")
 async def test_a_broken_source_does_not_stop_the_rotation_beside_it(
     tmp_path: Path, volume: ProjectedVolume, source: FakeObjectSource
 ) -> None:
@@ -240,6 +250,7 @@ async def test_a_broken_source_does_not_stop_the_rotation_beside_it(
     assert visible(tmp_path) == {"token": b"token-2", "ca.crt": b"NEW"}
 
 
+@pytest.mark.rule("volume.failing-source")
 async def test_a_token_that_cannot_be_had_stays_and_the_others_are_written(
     tmp_path: Path, volume: ProjectedVolume, source: FakeObjectSource
 ) -> None:
@@ -252,6 +263,7 @@ async def test_a_token_that_cannot_be_had_stays_and_the_others_are_written(
     assert visible(tmp_path) == {"token": b"token-1", "ca.crt": b"NEW"}
 
 
+@pytest.mark.rule("atomic.unchanged")
 async def test_what_did_not_change_is_not_written_again(
     volume: ProjectedVolume, tmp_path: Path
 ) -> None:
@@ -276,6 +288,7 @@ ROOT = os.geteuid() == 0
 ME, MY_GROUP = os.geteuid(), os.getegid()
 
 
+@pytest.mark.rule("volume.mode-plain", "volume.mode-user", "volume.mode-group", "volume.mode-both")
 @pytest.mark.parametrize(
     ("context", "container", "mode", "owner", "group"),
     [
@@ -316,6 +329,7 @@ async def test_the_group_may_enter_the_directories(tmp_path: Path, volume: Proje
     assert (tmp_path / "sub").stat().st_mode & 0o2550 == 0o2550
 
 
+@pytest.mark.rule("volume.common-user")
 @pytest.mark.parametrize(
     "containers",
     [
@@ -339,6 +353,7 @@ async def test_users_that_differ_share_the_default_mode(
     assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o440
 
 
+@pytest.mark.rule("volume.item-mode")
 async def test_items_have_modes_of_their_own(tmp_path: Path, volume: ProjectedVolume) -> None:
     items = [{"key": "a", "path": "a", "mode": 0o400}, {"key": "b", "path": "b"}]
     await volume.project(

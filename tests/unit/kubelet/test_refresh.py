@@ -15,6 +15,12 @@ SECOND = timedelta(seconds=1)
 NONE = timedelta(0)
 
 
+@pytest.mark.rule(
+    "token-manager.refresh-share",
+    "token-manager.refresh-day",
+    "token-manager.refresh-status",
+    "token-manager.no-skew",
+)
 @pytest.mark.parametrize(
     ("life", "age", "jitter", "due"),
     [
@@ -39,6 +45,7 @@ def test_refresh_due(life: timedelta, age: timedelta, jitter: timedelta, due: bo
     assert token.refresh_due(ISSUED + age, jitter) is due
 
 
+@pytest.mark.rule("token-manager.refresh-share")
 @pytest.mark.parametrize(
     ("life", "jitter"),
     [

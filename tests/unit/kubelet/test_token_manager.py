@@ -91,6 +91,7 @@ async def test_volumes_that_want_it_at_once_share_one_request(
     assert asked[0].cancelled()
 
 
+@pytest.mark.rule("token-manager.key")
 @pytest.mark.parametrize(
     "other",
     [
@@ -107,6 +108,7 @@ async def test_another_request_is_another_token(
     assert await tokens.token(replace(KEY, **other)) == "token-2"
 
 
+@pytest.mark.rule("token-manager.refresh-share")
 async def test_it_is_refreshed_at_four_fifths_of_its_life(
     tokens: TokenManager, clock: FakeClock
 ) -> None:
@@ -133,6 +135,7 @@ async def test_the_default_jitter_stays_in_its_range(clock: FakeClock, issuer: F
     assert latest - timedelta(seconds=10) <= due <= latest
 
 
+@pytest.mark.rule("token-manager.refresh-status")
 async def test_the_life_that_was_granted_decides(
     tokens: TokenManager, issuer: FakeIssuer, clock: FakeClock
 ) -> None:
@@ -141,6 +144,7 @@ async def test_the_life_that_was_granted_decides(
     assert tokens.next_check("uid-1") == clock.now() + timedelta(seconds=480)
 
 
+@pytest.mark.rule("token-manager.failure-keeps")
 async def test_a_valid_token_outlives_an_api_that_is_away(
     tokens: TokenManager, issuer: FakeIssuer, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -161,6 +165,7 @@ async def test_a_valid_token_outlives_an_api_that_is_away(
     assert tokens.next_check("uid-1") == clock.now() + timedelta(minutes=48)
 
 
+@pytest.mark.rule("token-manager.failure-none")
 @pytest.mark.parametrize(
     ("age", "valid"),
     [pytest.param(HOUR, True, id="at its end"), pytest.param(HOUR + 1, False, id="behind it")],
@@ -180,6 +185,7 @@ async def test_an_expired_token_is_not_given_out(
             await tokens.token(KEY)
 
 
+@pytest.mark.rule("token-manager.failure-none")
 async def test_a_failure_is_not_remembered(tokens: TokenManager, issuer: FakeIssuer) -> None:
     issuer.failure = StatusError(403, "Forbidden", "no")
     with pytest.raises(TokenFetchFailed, match="failed to fetch token: no"):
@@ -189,6 +195,7 @@ async def test_a_failure_is_not_remembered(tokens: TokenManager, issuer: FakeIss
     assert tokens.next_check("other") is None
 
 
+@pytest.mark.rule("token-manager.no-skew")
 async def test_a_token_of_the_future_is_replaced_as_soon_as_the_clocks_agree(
     tokens: TokenManager, issuer: FakeIssuer, clock: FakeClock
 ) -> None:
@@ -211,6 +218,7 @@ async def test_a_token_whose_time_has_come_is_kept(
     assert tokens.next_check("uid-1") == clock.now() + timedelta(minutes=48, seconds=-20)
 
 
+@pytest.mark.rule("token-manager.pod-gone")
 async def test_tokens_of_a_deleted_pod_are_dropped(
     tokens: TokenManager, issuer: FakeIssuer
 ) -> None:
@@ -236,6 +244,7 @@ async def test_a_request_under_way_ends_with_its_pod(
     assert tokens.next_check("uid-1") is None
 
 
+@pytest.mark.rule("token-manager.cleanup")
 async def test_expired_tokens_that_nobody_wants_are_dropped(
     tokens: TokenManager, clock: FakeClock
 ) -> None:
@@ -245,6 +254,7 @@ async def test_expired_tokens_that_nobody_wants_are_dropped(
     assert tokens.next_check("uid-1") is None
 
 
+@pytest.mark.rule("token-manager.no-lifetime")
 async def test_a_token_without_a_life_is_never_refreshed(
     tokens: TokenManager, issuer: FakeIssuer, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -276,6 +286,7 @@ async def test_an_answer_that_is_no_token_is_a_failure(
         await tokens.token(KEY)
 
 
+@pytest.mark.rule("volume.token-request")
 def test_the_request_is_bound_to_the_pod() -> None:
     assert KEY.to_request()["spec"] == {
         "audiences": ["vault"],

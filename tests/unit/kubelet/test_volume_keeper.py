@@ -132,6 +132,7 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
+@pytest.mark.rule("volume.first-mount")
 async def test_the_first_pass_makes_the_volumes_ready(world: World) -> None:
     assert not world.keeper.ready
     async with world.keeping():
@@ -142,6 +143,7 @@ async def test_the_first_pass_makes_the_volumes_ready(world: World) -> None:
         assert world.ready == 1
 
 
+@pytest.mark.rule("volume.cadence")
 async def test_a_token_is_refreshed_at_the_moment_it_is_due(world: World) -> None:
     async with world.keeping():
         await world.clock.advance(480)
@@ -186,6 +188,7 @@ async def test_retries_become_rarer_but_stay_within_ten_seconds(world: World) ->
         assert len(world.failures) == before + 1
 
 
+@pytest.mark.rule("volume.failing-source")
 async def test_a_broken_source_does_not_stop_the_rotation(world: World) -> None:
     async with world.keeping():
         del world.source.config_maps["ns/ca"]
@@ -195,6 +198,7 @@ async def test_a_broken_source_does_not_stop_the_rotation(world: World) -> None:
         assert 't: configmap "ca" not found' in world.failures
 
 
+@pytest.mark.rule("token-manager.failure-keeps")
 async def test_a_valid_token_stays_while_the_api_is_away(world: World) -> None:
     async with world.keeping():
         world.away = True
@@ -206,6 +210,7 @@ async def test_a_valid_token_stays_while_the_api_is_away(world: World) -> None:
         assert world.token() == "token-2"
 
 
+@pytest.mark.rule("token-manager.no-skew")
 async def test_a_token_of_the_future_is_replaced_within_half_a_minute(world: World) -> None:
     world.skew = timedelta(hours=1)
     async with world.keeping():
@@ -215,6 +220,7 @@ async def test_a_token_of_the_future_is_replaced_within_half_a_minute(world: Wor
         assert world.issued == 2
 
 
+@pytest.mark.rule("case.e2e.projected-downward")
 async def test_a_changed_label_is_seen_at_once(world: World) -> None:
     async with world.keeping():
         world.source.config_maps["ns/ca"] = {"ca.crt": "NEW"}
@@ -227,6 +233,7 @@ async def test_a_changed_label_is_seen_at_once(world: World) -> None:
         assert (world.directory / "ca.crt").read_text() == "NEW"
 
 
+@pytest.mark.rule("volume.config-map-update")
 async def test_a_changed_config_map_is_seen_at_the_next_sync(world: World) -> None:
     async with world.keeping():
         world.source.config_maps["ns/ca"] = {"ca.crt": "NEW"}
@@ -251,6 +258,7 @@ def container(world: World, inside: Path, **fields: Any) -> ContainerStatus:
     )
 
 
+@pytest.mark.rule("token-manager.memory", "case.projected.reboot")
 async def test_after_a_restart_tokens_are_asked_for_anew_and_written_in_place(
     world: World,
 ) -> None:

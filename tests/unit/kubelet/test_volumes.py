@@ -43,6 +43,7 @@ def volumes(tmp_path: Path, source: FakeObjectSource) -> PodVolumes:
     return PodVolumes(tmp_path / "pods" / "u", source, NODE, FakeClock())
 
 
+@pytest.mark.rule("volume.placement")
 @pytest.mark.parametrize(
     ("volume", "directory"),
     [
@@ -148,6 +149,7 @@ async def test_a_disk_that_refuses_is_told(volumes: PodVolumes) -> None:
     assert done.missing == {"t"}
 
 
+@pytest.mark.rule("volume.teardown")
 async def test_tear_down_removes_the_volumes_and_nothing_else(volumes: PodVolumes) -> None:
     await volumes.set_up(pod(TOKEN, {"name": "e", "emptyDir": {}}))
     closed = volumes.path({"name": "e", "emptyDir": {}}) / "closed"

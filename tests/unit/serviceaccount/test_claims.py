@@ -1,4 +1,4 @@
-"""Claims as JSON, there and back (token-semantics 2.1 to 2.3)."""
+"""Claims as JSON, there and back."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ UNBOUND = TokenClaims(
 POD = replace(UNBOUND, pod=ObjectRef("app-0", "P"), node=ObjectRef("n1", "N"))
 
 
+@pytest.mark.rule("jwt.example", "jwt.sorted", "jwt.audience-list", "jwt.private-claims")
 def test_a_pod_token_reads_as_documented() -> None:
     assert encode_claims(POD).decode() == (
         '{"aud":["vault"],"exp":1770000600,"iat":1770000000,'
@@ -47,6 +48,7 @@ def test_a_pod_token_reads_as_documented() -> None:
     )
 
 
+@pytest.mark.rule("jwt.private-claims", "jwt.absent-omitted", "jwt.warnafter")
 @pytest.mark.parametrize(
     ("claims", "expected"),
     [
@@ -88,16 +90,19 @@ def test_private_claims(claims: TokenClaims, expected: dict[str, Any]) -> None:
     assert orjson.loads(encode_claims(claims))["kubernetes.io"] == expected
 
 
+@pytest.mark.rule("jwt.times")
 def test_times_are_cut_to_seconds() -> None:
     claims = replace(UNBOUND, issued_at=NOW + timedelta(microseconds=999_999))
     assert orjson.loads(encode_claims(claims))["iat"] == 1770000000
 
 
+@pytest.mark.rule("jwt.audience-omitted", "jwt.absent-omitted")
 def test_what_is_not_there_is_left_out() -> None:
     payload = orjson.loads(encode_claims(TokenClaims(issuer=ISSUER)))
     assert sorted(payload) == ["iss", "kubernetes.io", "sub"]
 
 
+@pytest.mark.rule("jwt.one-binding")
 @pytest.mark.parametrize("second", ["pod", "node"])
 def test_a_token_is_bound_to_one_object(second: str) -> None:
     refs: dict[str, Any] = {"secret": ObjectRef("s", "X"), second: ObjectRef("x", "Y")}
@@ -131,10 +136,12 @@ def test_what_is_encoded_is_decoded(claims: TokenClaims) -> None:
     assert decode_claims(encode_claims(claims)) == claims
 
 
+@pytest.mark.rule("jwt.audience-list")
 def test_a_single_audience_may_be_a_text() -> None:
     assert decode_claims(b'{"iss":"i","aud":"a"}').audiences == ("a",)
 
 
+@pytest.mark.rule("verify.warnafter-zero")
 def test_a_warning_time_of_zero_is_none() -> None:
     assert decode_claims(b'{"iss":"i","kubernetes.io":{"warnafter":0}}').warn_after is None
 
@@ -180,5 +187,6 @@ def test_the_issuer_before_any_check(payload: bytes, issuer: str | None) -> None
     assert unverified_issuer(payload) == issuer
 
 
+@pytest.mark.rule("jwt.subject")
 def test_the_user_name_of_an_account() -> None:
     assert username("ns1", "app") == "system:serviceaccount:ns1:app"

@@ -1,4 +1,4 @@
-"""The documents of the issuer, and when there are none (token-semantics 5)."""
+"""The documents of the issuer, and when there are none."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from podpass.serviceaccount.discovery import (
 KEYS = KeySet([generate_signing_key(ES384).public, generate_signing_key(ES256).public])
 
 
+@pytest.mark.rule("discovery.five-keys", "discovery.algorithms")
 def test_the_configuration_has_exactly_five_keys() -> None:
     document = configuration_document("https://i", "https://i/openid/v1/jwks", KEYS)
     assert orjson.loads(document) == {
@@ -28,11 +29,13 @@ def test_the_configuration_has_exactly_five_keys() -> None:
     }
 
 
+@pytest.mark.rule("discovery.conditions-texts")
 def test_without_keys_there_is_no_configuration() -> None:
     with pytest.raises(NoDiscovery, match="no keys provided for validating keyset"):
         configuration_document("https://i", "https://i/keys", KeySet([]))
 
 
+@pytest.mark.rule("discovery.conditions-texts")
 @pytest.mark.parametrize(
     ("issuer", "why"),
     [
@@ -53,11 +56,13 @@ def test_an_issuer_that_cannot_be_announced(issuer: str, why: str) -> None:
     assert str(caught.value).startswith(why)
 
 
+@pytest.mark.rule("discovery.conditions-texts")
 @pytest.mark.parametrize("issuer", ["https://i", "https://i.example:8443/path"])
 def test_an_issuer_that_can_be_announced(issuer: str) -> None:
     check_issuer(issuer)
 
 
+@pytest.mark.rule("discovery.default-uri")
 @pytest.mark.parametrize(
     ("jwks_uri", "address", "expected"),
     [
@@ -70,6 +75,7 @@ def test_where_the_keys_are(jwks_uri: str, address: str, expected: str) -> None:
     assert resolve_jwks_uri(jwks_uri, address) == expected
 
 
+@pytest.mark.rule("discovery.conditions-texts", "discovery.default-uri")
 @pytest.mark.parametrize(
     ("jwks_uri", "address", "why"),
     [

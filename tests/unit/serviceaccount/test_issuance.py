@@ -1,4 +1,4 @@
-"""What may be asked for, and what is issued (token-semantics 1.4 to 1.8)."""
+"""What may be asked for, and what is issued."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ SHORT = "may not specify a duration less than 10 minutes"
 LONG = "may not specify a duration larger than 2^32 seconds"
 
 
+@pytest.mark.rule(
+    "token-request.expiry-below-600",
+    "token-request.expiry-above-max",
+    "token-request.zero-expiry",
+)
 @pytest.mark.parametrize(
     ("seconds", "problem"),
     [
@@ -51,6 +56,7 @@ def test_the_lifetime_has_limits(seconds: int, problem: str) -> None:
     )
 
 
+@pytest.mark.rule("token-request.minimum-switch")
 @pytest.mark.parametrize(
     ("minimum", "words"),
     [
@@ -66,6 +72,7 @@ def test_a_lowered_minimum_is_named(minimum: int, words: str) -> None:
     assert validate_expiration(minimum, minimum) == []
 
 
+@pytest.mark.rule("binding.kinds", "binding.version-ignored")
 @pytest.mark.parametrize(
     ("api_version", "kind", "resource"),
     [
@@ -81,6 +88,7 @@ def test_what_tokens_can_be_bound_to(api_version: str, kind: str, resource: Reso
     assert bound_resource({"apiVersion": api_version, "kind": kind}) is resource
 
 
+@pytest.mark.rule("binding.other-kind")
 @pytest.mark.parametrize(
     ("api_version", "kind", "shown"),
     [
@@ -101,11 +109,13 @@ def reference(kind: str = "Pod", uid: str = "") -> Object:
     return {"apiVersion": "v1", "kind": kind, "name": "app-0", "uid": uid}
 
 
+@pytest.mark.rule("binding.uid-empty")
 @pytest.mark.parametrize("uid", ["", "P"], ids=["without UID", "with the live UID"])
 def test_a_pod_of_the_account_is_bound(uid: str) -> None:
     check_binding(reference(uid=uid), POD, "app")
 
 
+@pytest.mark.rule("binding.uid-mismatch")
 @pytest.mark.parametrize("kind", ["Pod", "Secret", "Node"])
 def test_another_uid_is_a_conflict(kind: str) -> None:
     with pytest.raises(StatusError) as caught:
@@ -118,6 +128,7 @@ def test_another_uid_is_a_conflict(kind: str) -> None:
     )
 
 
+@pytest.mark.rule("binding.other-account", "binding.account-before-uid")
 @pytest.mark.parametrize("pod", [POD, {"metadata": {}}], ids=["of another", "of none"])
 def test_a_pod_of_another_account_is_refused_before_its_uid_is_looked_at(pod: Object) -> None:
     with pytest.raises(StatusError) as caught:
@@ -133,6 +144,7 @@ def test_the_account_of_a_secret_does_not_matter() -> None:
     check_binding(reference("Secret"), POD, "other")
 
 
+@pytest.mark.rule("token-request.clamp", "token-request.clamp-warning")
 @pytest.mark.parametrize(
     ("maximum", "seconds", "granted"),
     [
@@ -159,6 +171,7 @@ def claims(
     return make_claims(policy, ACCOUNT, audiences, seconds, binding=binding, now=NOW, token_id="id")
 
 
+@pytest.mark.rule("jwt.times", "jwt.issuer", "token-request.any-audience")
 def test_an_unbound_token() -> None:
     assert claims(audiences=("b", "a", "a")) == TokenClaims(
         issuer="https://i",
@@ -173,6 +186,7 @@ def test_an_unbound_token() -> None:
     )
 
 
+@pytest.mark.rule("jwt.private-claims")
 @pytest.mark.parametrize(
     ("binding", "expected"),
     [
@@ -190,6 +204,13 @@ def test_a_bound_token(binding: Binding, expected: dict[str, Any]) -> None:
     assert {key: ref.uid for key, ref in bound.items() if ref is not None} == expected
 
 
+@pytest.mark.rule(
+    "token-request.extension",
+    "token-request.extension-exact",
+    "token-request.extension-pod-only",
+    "token-request.extension-audiences",
+    "token-request.extension-switch",
+)
 @pytest.mark.parametrize(
     ("seconds", "audiences", "resource", "extend", "extended"),
     [
@@ -222,6 +243,7 @@ def test_the_extension(
     assert issued.warn_after == (NOW + timedelta(seconds=3607) if extended else None)
 
 
+@pytest.mark.rule("binding.node-info")
 @pytest.mark.parametrize(
     ("pod", "node"),
     [pytest.param(POD, "n1", id="bound to a node"), pytest.param({}, "", id="bound to none")],

@@ -1,7 +1,4 @@
-"""The checks of a bearer token, in their order, on both sides of every edge.
-
-Sections 4.4 to 4.7 of the token semantics.
-"""
+"""The checks of a bearer token, in their order, on both sides of every edge."""
 
 from __future__ import annotations
 
@@ -95,6 +92,7 @@ async def validate(
     return await validator.validate(token, target, now)
 
 
+@pytest.mark.rule("user.name-groups", "user.credential-id")
 async def test_a_good_token_is_its_account() -> None:
     valid = await validate()
     assert valid.user.name == "system:serviceaccount:ns1:app"
@@ -105,6 +103,7 @@ async def test_a_good_token_is_its_account() -> None:
     assert valid.audit_annotations == {}
 
 
+@pytest.mark.rule("user.pod-extra", "user.node-extra", "user.secret-extra")
 @pytest.mark.parametrize(
     ("claims", "extra"),
     [
@@ -135,6 +134,7 @@ async def test_what_the_binding_tells_of_the_user(
     assert valid.user.extra == {prefix + key: (value,) for key, value in extra.items()}
 
 
+@pytest.mark.rule("verify.not-ours", "verify.issuer-malformed")
 @pytest.mark.parametrize(
     "token",
     [
@@ -150,15 +150,18 @@ async def test_what_is_not_ours_is_only_an_invalid_bearer_token(token: str) -> N
         await validate(token)
 
 
+@pytest.mark.rule("verify.issuer-exact")
 async def test_an_issuer_that_is_not_accepted_is_not_ours() -> None:
     with pytest.raises(UnknownIssuer, match=r"^invalid bearer token$"):
         await validate(replace(CLAIMS, issuer="https://i/"))
 
 
+@pytest.mark.rule("verify.issuer-exact", "config.issuers")
 async def test_every_accepted_issuer_is_good() -> None:
     assert (await validate(replace(CLAIMS, issuer="https://old"))).user.uid == "S"
 
 
+@pytest.mark.rule("verify.unknown-kid", "verify.bad-signature")
 async def test_an_unknown_key_is_told_apart_from_a_bad_signature() -> None:
     with pytest.raises(BadToken, match="invalid signature, no keys found"):
         await validate(key=generate_signing_key(ES256))
@@ -172,6 +175,7 @@ async def test_signed_claims_of_a_wrong_type_are_bad() -> None:
         await validate(jws.sign(b'{"iss":"https://i","aud":7}', KEY))
 
 
+@pytest.mark.rule("verify.audience-intersection", "verify.without-audience")
 @pytest.mark.parametrize(
     ("has", "target", "both"),
     [
@@ -186,11 +190,13 @@ async def test_audiences_that_match(
     assert valid.audiences == both
 
 
+@pytest.mark.rule("verify.without-audience")
 async def test_a_token_without_audience_is_noted() -> None:
     valid = await validate(replace(CLAIMS, audiences=()))
     assert valid.audit_annotations == {"authentication.k8s.io/legacy-token": CLAIMS.subject}
 
 
+@pytest.mark.rule("verify.audience-mismatch")
 @pytest.mark.parametrize(
     ("has", "target", "why"),
     [
@@ -207,10 +213,18 @@ async def test_audiences_that_do_not_match(
         await validate(replace(CLAIMS, audiences=has), target=target)
 
 
+@pytest.mark.rule("verify.no-api-audiences")
 async def test_a_server_without_audiences_does_not_look_at_them() -> None:
     assert (await validate(target=(), api_audiences=())).audiences == ()
 
 
+@pytest.mark.rule(
+    "verify.nbf-leeway",
+    "verify.exp-leeway",
+    "verify.iat-leeway",
+    "verify.times-optional",
+    "verify.texts",
+)
 @pytest.mark.parametrize(
     ("field", "moment", "error"),
     [
@@ -237,6 +251,14 @@ async def test_times_have_a_leeway_of_a_minute(
         await validate(claims)
 
 
+@pytest.mark.rule(
+    "verify.account-missing",
+    "verify.secret-bound",
+    "verify.pod-bound",
+    "verify.node-bound",
+    "verify.gone-at-once",
+    "verify.texts",
+)
 @pytest.mark.parametrize(
     ("claims", "plural", "error", "text"),
     [
@@ -256,6 +278,14 @@ async def test_an_object_that_is_gone(
     assert str(caught.value) == text
 
 
+@pytest.mark.rule(
+    "verify.account-uid",
+    "verify.secret-bound",
+    "verify.pod-bound",
+    "verify.node-bound",
+    "verify.recreated",
+    "verify.texts",
+)
 @pytest.mark.parametrize(
     ("claims", "plural", "error", "text"),
     [
@@ -297,6 +327,13 @@ async def test_an_object_that_has_a_new_uid(
     assert str(caught.value) == text
 
 
+@pytest.mark.rule(
+    "verify.account-deleted",
+    "verify.secret-bound",
+    "verify.pod-bound",
+    "verify.node-bound",
+    "verify.deletion-boundary",
+)
 @pytest.mark.parametrize(
     ("claims", "plural", "text"),
     [
@@ -321,6 +358,7 @@ async def test_an_object_that_is_being_deleted_counts_for_another_minute(
     assert str(caught.value) == text
 
 
+@pytest.mark.rule("verify.node-of-pod")
 async def test_the_node_of_a_pod_does_not_matter() -> None:
     assert (await validate(POD, objects=Objects().without("nodes"))).user.uid == "S"
 
@@ -337,6 +375,7 @@ async def test_an_account_without_a_name_is_never_found(claims: TokenClaims) -> 
         await validate(claims)
 
 
+@pytest.mark.rule("verify.warnafter")
 async def test_a_stale_token_is_good_but_noted() -> None:
     claims = replace(
         CLAIMS, expires_at=NOW + timedelta(days=365), warn_after=NOW + timedelta(seconds=3607)
