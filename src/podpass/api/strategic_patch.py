@@ -53,7 +53,7 @@ def _merge_object(original: Object, patch: Object, fields: Mapping[str, Field]) 
         return _without_directives(patch, fields)
     if directive == "delete":
         return {}
-    if directive not in {None, "merge"}:
+    if directive not in (None, "merge"):
         raise bad_request(f"unknown patch type: {directive!r}")
     out = _retain(dict(original), patch)
     for key, value in patch.items():
