@@ -139,10 +139,12 @@ CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", namespaced=True, sho
 PODS = Resource(
     "", "v1", "pods", "Pod", namespaced=True, short_names=("po",), categories=("all",),
     subresources=(
+        Subresource("attach", "PodAttachOptions", ("create", "get")),
         Subresource("binding", "Binding", _CREATE_ONLY),
         Subresource("eviction", "Eviction", _CREATE_ONLY, POLICY, "v1"),
         Subresource("exec", "PodExecOptions", ("create", "get")),
         Subresource("log", "Pod", ("get",)),
+        Subresource("portforward", "PodPortForwardOptions", ("create", "get")),
         _status("Pod"),
     ),
 )  # fmt: skip

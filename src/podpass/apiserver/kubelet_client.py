@@ -1,4 +1,4 @@
-"""Requests of the API server to the kubelet of a node, for logs and exec.
+"""Requests of the API server to the kubelet of a node, for logs and streams.
 
 1. The address is the node's first InternalIP and the port it reports; nothing else is dialled.
 2. The kubelet shows a certificate of the kubelet CA, this server its client certificate.
@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import aiohttp
 import orjson
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 MAX_REFUSAL_BYTES = 4096
+_REFUSAL_HEADER = "X-Podpass-Refusal"
 _REASONS = {
     400: "BadRequest",
     401: "Unauthorized",
@@ -135,6 +137,14 @@ def kubelet_refusal(code: int, text: str) -> errors.StatusError:
             return errors.StatusError.from_status(status, code=code)
     message = text.strip() or f"the kubelet answered with status {code}"
     return errors.StatusError(code, _REASONS.get(code, "InternalError"), message)
+
+
+def upgrade_refusal(error: aiohttp.WSServerHandshakeError) -> errors.StatusError:
+    """Return what a kubelet that refused a websocket said; aiohttp drops the body."""
+    why = {401: "it does not know this server", 404: "container not found"}
+    said = unquote(error.headers.get(_REFUSAL_HEADER, "")) if error.headers else ""
+    text = f"unable to upgrade connection: {said or why.get(error.status, error.message)}"
+    return kubelet_refusal(error.status, text)
 
 
 def no_answer(url: URL, error: BaseException) -> errors.StatusError:

@@ -1,10 +1,12 @@
-"""Subresources of a pod that its kubelet answers: log and exec.
+"""Subresources of a pod that its kubelet answers: log, exec, attach and portforward.
 
 1. Pod, container and node are looked up first: 404 and 400 as Kubernetes words them.
-2. Logs are streamed as they come. exec is a websocket, passed on message by message
-   with the subprotocol that the kubelet chose.
-3. SPDY is not served. kubectl tries websockets first and repeats a failed try with SPDY, so a
-   refusal of the kubelet travels inside the websocket, on the error channel.
+2. Logs are streamed as they come. The others are websockets, passed on message by message with
+   the subprotocol that the kubelet chose.
+3. SPDY of older clients is passed on as bytes in a websocket (`spdy_upgrade`).
+4. kubectl repeats a failed try with SPDY, so a refusal of the kubelet travels inside the
+   websocket, on the error channel, where there is one.
+
 Source: `registry/core/pod/strategy.go` (ResourceLocation), KEP-4006.
 """
 
@@ -22,10 +24,11 @@ from yarl import URL
 from podpass.api import errors, field_errors
 from podpass.api.meta import annotations_of, name_of, namespace_of
 from podpass.api.resources import PODS, Object
-from podpass.apiserver.kubelet_client import KubeletClient, kubelet_refusal, no_answer
+from podpass.apiserver.kubelet_client import KubeletClient, no_answer, upgrade_refusal
 from podpass.apiserver.object_reader import ObjectReader
 from podpass.apiserver.request_context import RequestContext
 from podpass.apiserver.request_info import is_true
+from podpass.apiserver.spdy_upgrade import TUNNEL_PREFIX, choose_protocol, relay_bytes, upgraded
 from podpass.apiserver.stream_protocols import BEARER_PROTOCOL_PREFIX, offered_protocols
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
@@ -34,10 +37,10 @@ _LOG_PARAMETERS = (
     "follow", "tailLines", "sinceSeconds", "sinceTime", "timestamps", "previous", "limitBytes",
 )  # fmt: skip
 _STREAMS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
-_SPDY = (
-    "exec is served over websockets only, SPDY is not supported: "
-    "use a kubectl of release 1.31 or newer, or unset KUBECTL_REMOTE_COMMAND_WEBSOCKETS"
-)
+_REMOTE_COMMAND = ("v4.channel.k8s.io",)
+_PORT_FORWARD = ("portforward.k8s.io",)
+_HEADS = {"exec": "exec", "attach": "attach", "portforward": "portForward"}
+"""Subresource to the first word of the kubelet's path."""
 
 
 def _containers(pod: Object) -> list[str]:
@@ -97,9 +100,10 @@ def log_query(query: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def connect_query(raw_query: str) -> list[tuple[str, str]]:
-    """Return the kubelet's query for `PodExecOptions`."""
+    """Return the kubelet's query for `Pod{Exec,Attach,PortForward}Options`."""
     pairs = parse_qsl(raw_query, keep_blank_values=True)
     out = [pair for pair in pairs if pair[0] == "command"]
+    out += [("port", value) for key, value in pairs if key == "ports"]
     out += [(_STREAMS[key], "1") for key, value in pairs if key in _STREAMS and is_true(value)]
     return out
 
@@ -137,26 +141,30 @@ class PodConnect:
         await response.write_eof()
         return response
 
-    async def exec(self, context: RequestContext) -> web.StreamResponse:
-        """Exec.
+    async def connect(self, context: RequestContext) -> web.StreamResponse:
+        """Exec, attach and portforward.
 
         Raises:
-            StatusError: Of the lookup (rule 1), 400 for anything but a websocket.
+            StatusError: Of the lookup (rule 1), 400 for what is no upgrade.
         """
+        kind = context.info.subresource
         pod = await self._pod(context)
         node = pod["spec"].get("nodeName")
         if not node:
             raise errors.bad_request(f"pod {name_of(pod)} does not have a host assigned")
-        container = choose_container(pod, context.query.get("container", ""))
+        container = ""
+        if kind != "portforward":
+            container = choose_container(pod, context.query.get("container", ""))
         query = connect_query(context.raw_query)
-        if not any(key == "command" for key, _ in query):
+        if kind == "exec" and not any(key == "command" for key, _ in query):
             raise errors.bad_request("you must specify at least 1 command for the container")
+        url = await self._url(pod, str(node), _HEADS[kind], container, query)
         upgrade = context.http.headers.get("Upgrade", "").lower()
         if upgrade.startswith("spdy"):
-            raise errors.bad_request(_SPDY)
+            served = _PORT_FORWARD if kind == "portforward" else _REMOTE_COMMAND
+            return await self._tunnel(context, url, choose_protocol(context.http, served))
         if upgrade != "websocket":
             raise errors.bad_request("Upgrade request required")
-        url = await self._url(pod, str(node), "exec", container, query)
         protocols = [
             one for one in offered_protocols(context.http)
             if not one.startswith(BEARER_PROTOCOL_PREFIX)
@@ -169,7 +177,7 @@ class PodConnect:
     async def _url(
         self, pod: Object, node: str, head: str, container: str, query: Sequence[tuple[str, str]]
     ) -> URL:
-        path = f"/{head}/{namespace_of(pod)}/{name_of(pod)}/{container}"
+        path = f"/{head}/{namespace_of(pod)}/{name_of(pod)}/{container}".rstrip("/")
         return await self._kubelets.url(node, path, query)
 
     async def _proxy(
@@ -183,15 +191,26 @@ class PodConnect:
                 await _relay(client, upstream)
                 return client
         except aiohttp.WSServerHandshakeError as error:
-            # aiohttp keeps the status of a refused upgrade and drops its body.
-            why = {401: "it does not know this server", 404: "container not found"}
-            text = f"unable to upgrade connection: {why.get(error.status, error.message)}"
-            refusal = kubelet_refusal(error.status, text)
+            refusal = upgrade_refusal(error)
         except aiohttp.ClientError as error:
             refusal = no_answer(url, error)
         if not any(one.endswith(".channel.k8s.io") for one in protocols):
             raise refusal
         return await _refuse(request, protocols, refusal)
+
+    async def _tunnel(self, context: RequestContext, url: URL, protocol: str) -> web.StreamResponse:
+        try:
+            async with (
+                self._kubelets.websocket(url, [TUNNEL_PREFIX + protocol]) as upstream,
+                upgraded(context.http, protocol) as (response, reader, writer),
+            ):
+                context.stream = response
+                await relay_bytes(upstream, reader, writer)
+                return response
+        except aiohttp.WSServerHandshakeError as error:
+            raise upgrade_refusal(error) from error
+        except aiohttp.ClientError as error:
+            raise no_answer(url, error) from error
 
 
 async def _refuse(

@@ -111,10 +111,10 @@ class RequestFlow:
         if not info.is_resource:
             return await self._non_resource.respond(context)
         handler, resource = self._routes.find(info)
-        if info.subresource == "exec" and info.verb == "get":
+        if info.subresource in _STREAMS and info.verb == "get":
             # A websocket starts with GET; who may only read must not run commands by it.
             await self._authorize(context, "create")
-        if info.subresource not in {"exec", "log"}:
+        if info.subresource not in _STREAMS | {"log"}:
             context.representation = negotiate(context.http.headers.get("Accept", ""))
         return await handler(context, resource)
 
@@ -179,4 +179,5 @@ def _countable(info: RequestInfo) -> RequestInfo:
     return _UNSERVED
 
 
+_STREAMS = frozenset({"exec", "attach", "portforward"})
 _UNSERVED = RequestInfo("", "other")

@@ -92,15 +92,17 @@ class Routes:
             "deletecollection": handlers.deletes.delete_collection,
         }
 
-        def run(context: RequestContext, _: Resource) -> Awaitable[web.StreamResponse]:
-            return handlers.pods.exec(context)
+        def connect(context: RequestContext, _: Resource) -> Awaitable[web.StreamResponse]:
+            return handlers.pods.connect(context)
 
         self._review: Handler = handlers.special.review
         self._special: dict[tuple[Resource, str], dict[str, Handler]] = {
             (SERVICE_ACCOUNTS, "token"): {"create": handlers.special.token},
             (PODS, "binding"): {"create": handlers.special.bind},
             (PODS, "log"): {"get": lambda context, _: handlers.pods.log(context)},
-            (PODS, "exec"): {"get": run, "create": run},
+            (PODS, "attach"): {"get": connect, "create": connect},
+            (PODS, "exec"): {"get": connect, "create": connect},
+            (PODS, "portforward"): {"get": connect, "create": connect},
             (PODS, "eviction"): {"create": handlers.evictions.create},
             (NAMESPACES, "finalize"): {"update": handlers.writes.update},
         }

@@ -9,7 +9,7 @@ from podpass.kubelet.pod_runner import PodRunner
 from podpass.kubelet.pod_spec import all_containers
 from podpass.kubelet.runtime.interface import ContainerState, ContainerStatus
 from podpass.kubelet.runtime_cache import RuntimeCache
-from podpass.kubelet.server import FoundContainer
+from podpass.kubelet.server import FoundContainer, FoundSandbox
 
 
 class PodFinder:
@@ -40,6 +40,15 @@ class PodFinder:
                 f"{_reason(runner, container)}"
             )
         return self._found(runner.uid, history[0])
+
+    def find_sandbox(self, namespace: str, pod: str) -> FoundSandbox:
+        runner = self._pods.find(namespace, pod)
+        if runner is None:
+            raise not_found("pods", pod)
+        sandbox = self._cache.pod(runner.uid).ready_sandbox
+        if sandbox is None:
+            raise bad_request(f"pod {pod} is not running")
+        return FoundSandbox(sandbox.id, runner.uid)
 
     def pods(self) -> list[Object]:
         return [one.pod | {"status": one.status} for one in self._pods.runners()]

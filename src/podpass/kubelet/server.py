@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 import orjson
 from aiohttp import web
@@ -20,12 +21,14 @@ from podpass.api.errors import StatusError, bad_request, internal, unauthorized
 from podpass.api.resources import Object
 from podpass.base.clock import Clock
 from podpass.base.metrics import CONTENT_TYPE, Registry
-from podpass.kubelet import exec_stream
+from podpass.kubelet import exec_stream, port_forward
 from podpass.kubelet.container_logs import parse_log_options, read_log
-from podpass.kubelet.runtime.interface import ContainerID, Runtime, RuntimeFailure
+from podpass.kubelet.runtime.interface import ContainerID, Runtime, RuntimeFailure, SandboxID
 
 _LOG = logging.getLogger("kubelet.server")
 _MASTERS = "system:masters"
+REFUSAL = "X-Podpass-Refusal"
+"""Header of a refused upgrade: the message, percent-encoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,19 @@ class FoundContainer:
     is_running: Callable[[], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class FoundSandbox:
+    """The sandbox of a pod that a request names.
+
+    Attributes:
+        id: Its id.
+        uid: UID of the pod.
+    """
+
+    id: SandboxID
+    uid: str
+
+
 class ContainerDirectory(Protocol):
     """Where the server finds pods and containers."""
 
@@ -53,6 +69,14 @@ class ContainerDirectory(Protocol):
 
         Raises:
             StatusError: 404 no such pod or container, 400 it has not started.
+        """
+        ...
+
+    def find_sandbox(self, namespace: str, pod: str) -> FoundSandbox:
+        """Return the sandbox of a pod that runs.
+
+        Raises:
+            StatusError: 404 no such pod, 400 it does not run.
         """
         ...
 
@@ -91,6 +115,7 @@ class KubeletServer:
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
         app.router.add_route("*", "/exec/{namespace}/{pod}/{container}", self._exec)
+        app.router.add_route("*", "/portForward/{namespace}/{pod}", self._port_forward)
         return app
 
     async def _healthz(self, _request: web.Request) -> web.Response:
@@ -126,10 +151,7 @@ class KubeletServer:
         command = tuple(request.query.getall("command", []))
         if not command:
             raise bad_request("you must specify at least 1 command for the container")
-        socket = web.WebSocketResponse(protocols=exec_stream.PROTOCOLS, max_msg_size=0)
-        if not socket.can_prepare(request):
-            raise bad_request("exec needs a websocket; use a kubectl of 1.30 or newer")
-        await socket.prepare(request)
+        socket = await _upgrade(request, exec_stream.PROTOCOLS)
         query = request.query
         try:
             session = await self.runtime.exec(
@@ -140,6 +162,31 @@ class KubeletServer:
             return socket
         await exec_stream.serve(socket, session)
         return socket
+
+    async def _port_forward(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["pod"]
+        found = self.directory.find_sandbox(request.match_info["namespace"], name)
+        pod = port_forward.ForwardedPod(
+            name, found.uid, lambda port: self.runtime.connect(found.id, port)
+        )
+        ports = port_forward.read_ports(request.query.getall("port", []))
+        socket = await _upgrade(request, port_forward.PROTOCOLS)
+        if socket.ws_protocol == port_forward.TUNNEL:
+            await port_forward.serve(socket, pod, self.clock)
+        else:
+            await port_forward.serve_channels(socket, pod, ports)
+        return socket
+
+
+async def _upgrade(request: web.Request, protocols: tuple[str, ...]) -> web.WebSocketResponse:
+    socket = web.WebSocketResponse(protocols=protocols, max_msg_size=0)
+    if not socket.can_prepare(request):
+        raise bad_request("Upgrade request required")
+    offered = request.headers.get("Sec-WebSocket-Protocol", "")
+    if not {one.strip() for one in offered.split(",")} & set(protocols):
+        raise bad_request(f"unable to negotiate protocol: client supports [{offered}]")
+    await socket.prepare(request)
+    return socket
 
 
 def _is_set(query: object, *names: str) -> bool:
@@ -162,7 +209,10 @@ async def _guard(
         response = await handler(request)  # type: ignore[misc]
         assert isinstance(response, web.StreamResponse)  # noqa: S101 - aiohttp's contract
     except StatusError as error:
-        return _json(error.to_status(), error.code)
+        response = _json(error.to_status(), error.code)
+        if "Upgrade" in request.headers:  # of whose refusal clients cannot read the body
+            response.headers[REFUSAL] = quote(error.message)
+        return response
     except web.HTTPException as error:
         status = StatusError(error.status, "", error.reason)
         return _json(status.to_status(), error.status)

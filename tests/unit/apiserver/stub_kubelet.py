@@ -1,4 +1,4 @@
-"""Stands for a kubelet's HTTPS server: fixed log, exec that echoes, refusals on demand."""
+"""Stands for a kubelet's HTTPS server: fixed log, streams that echo, refusals on demand."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from aiohttp import web
@@ -33,6 +34,7 @@ class StubKubelet:
         app = web.Application()
         app.router.add_get("/containerLogs/{tail:.*}", self._logs)
         app.router.add_get("/exec/{tail:.*}", self._exec)
+        app.router.add_get("/portForward/{tail:.*}", self._port_forward)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         context = ssl.create_default_context(
@@ -75,6 +77,17 @@ class StubKubelet:
             await socket.send_bytes(b"\x01" + message.data[1:])
         await socket.send_bytes(b"\x03" + orjson.dumps(self._exit_status()))
         await socket.close()
+        return socket
+
+    async def _port_forward(self, request: web.Request) -> web.StreamResponse:
+        self.queries.append(request.raw_path)
+        if self.refusal is not None:
+            headers = {"X-Podpass-Refusal": quote(self.refusal.message)}
+            return web.Response(status=self.refusal.code, headers=headers)
+        socket = web.WebSocketResponse(protocols=("SPDY/3.1+portforward.k8s.io",))
+        await socket.prepare(request)
+        async for message in socket:
+            await socket.send_bytes(message.data.upper())
         return socket
 
     def _exit_status(self) -> dict[str, Any]:

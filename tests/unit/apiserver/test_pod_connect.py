@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,6 +10,7 @@ import orjson
 import pytest
 from apiserver.api_calls import ACCOUNTS, PODS, account, call, node, pod
 from apiserver.stub_kubelet import PROTOCOLS, StubKubelet
+from yarl import URL
 
 from podpass.api.errors import StatusError, bad_request
 from podpass.apiserver.pod_connect import choose_container, connect_query, log_query
@@ -101,11 +104,67 @@ async def test_a_refused_exec_is_told_on_the_error_channel(
     assert "unable to upgrade connection: container not found" in status["message"]
 
 
+async def test_ports_are_tunnelled_in_the_websocket_as_they_come(
+    admin: aiohttp.ClientSession, kubelet: StubKubelet
+) -> None:
+    tunnel = "SPDY/3.1+portforward.k8s.io"
+    async with admin.ws_connect(f"{PODS}/p/portforward?ports=80", protocols=[tunnel]) as socket:
+        assert socket.protocol == tunnel
+        await socket.send_bytes(b"\x80\x03bytes")
+        assert await socket.receive_bytes() == b"\x80\x03BYTES"
+    assert kubelet.queries == ["/portForward/default/p?port=80"]
+
+
+async def test_spdy_of_older_clients_is_carried_by_a_websocket(
+    api: RunningApiServer, admin: aiohttp.ClientSession, kubelet: StubKubelet, pki: TestPki
+) -> None:
+    del admin  # has made the pod
+    certificate, key = pki.client("old", organizations=["system:masters"])
+    context = ssl.create_default_context(cafile=str(pki.directory / "ca.crt"))
+    context.load_cert_chain(certificate, key)
+    url = URL(api.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port, ssl=context)
+    head = (
+        f"POST {PODS}/p/portforward HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
+        "Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"
+        "X-Stream-Protocol-Version: v9.example\r\n"
+        "X-Stream-Protocol-Version: portforward.k8s.io\r\n\r\n"
+    )
+    writer.write(head.encode())
+    answer = (await reader.readuntil(b"\r\n\r\n")).decode()
+    assert answer.startswith("HTTP/1.1 101 ")
+    assert "Upgrade: SPDY/3.1\r\n" in answer
+    assert "X-Stream-Protocol-Version: portforward.k8s.io\r\n" in answer
+    assert "Content-Length" not in answer
+    big = b"a" * 300_000
+    writer.write(big)
+    assert await reader.readexactly(len(big)) == big.upper()
+    writer.close()
+    await writer.wait_closed()
+    assert kubelet.queries == ["/portForward/default/p"]
+
+
+async def test_a_refused_tunnel_says_why(
+    admin: aiohttp.ClientSession, kubelet: StubKubelet
+) -> None:
+    kubelet.refusal = bad_request("pod p is not running")
+    spdy = {"Upgrade": "SPDY/3.1", "X-Stream-Protocol-Version": "portforward.k8s.io"}
+    answer = await call(admin, "POST", f"{PODS}/p/portforward", expect=400, **spdy)
+    assert answer["message"] == "unable to upgrade connection: pod p is not running"
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await admin.ws_connect(f"{PODS}/p/portforward", protocols=["SPDY/3.1+portforward.k8s.io"])
+    assert refused.value.status == 400
+
+
 @pytest.mark.parametrize(
     ("path", "headers", "code", "words"),
     [
         ("p/exec?command=a", {}, 400, "Upgrade request required"),
-        ("p/exec?command=a", {"Upgrade": "SPDY/3.1"}, 400, "SPDY is not supported"),
+        ("p/exec?command=a", {"Upgrade": "SPDY/3.1"}, 403, "unable to negotiate protocol"),
+        ("p/attach", {}, 400, "Upgrade request required"),
+        ("p/portforward", {}, 400, "Upgrade request required"),
+        ("p/portforward", {"Upgrade": "SPDY/3.1"}, 403, "server accepts ['portforward.k8s.io']"),
+        ("waiting/portforward", {}, 400, "does not have a host assigned"),
         ("p/exec", {}, 400, "at least 1 command"),
         ("p/exec?command=a&container=x", {}, 400, "container x is not valid for pod p"),
         ("waiting/exec?command=a", {}, 400, "does not have a host assigned"),

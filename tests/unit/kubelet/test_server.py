@@ -21,15 +21,23 @@ from podpass.kubelet.runtime.interface import (
     ContainerID,
     ExecResult,
     SandboxConfig,
+    SandboxID,
 )
-from podpass.kubelet.server import FoundContainer, KubeletServer, server_context
+from podpass.kubelet.server import (
+    REFUSAL,
+    FoundContainer,
+    FoundSandbox,
+    KubeletServer,
+    server_context,
+)
 from podpass.testing.fake_runtime import FakeRuntime
 
 
 class OneContainer:
     """A directory with the container `default/p/c`."""
 
-    def __init__(self, container_id: ContainerID, log_path: Path) -> None:
+    def __init__(self, sandbox: SandboxID, container_id: ContainerID, log_path: Path) -> None:
+        self.sandbox = sandbox
         self.found = FoundContainer(container_id, log_path, lambda: False)
 
     def find_container(
@@ -38,6 +46,11 @@ class OneContainer:
         if (namespace, pod, container, previous) != ("default", "p", "c", False):
             raise not_found("pods", pod)
         return self.found
+
+    def find_sandbox(self, namespace: str, pod: str) -> FoundSandbox:
+        if (namespace, pod) != ("default", "p"):
+            raise not_found("pods", pod)
+        return FoundSandbox(self.sandbox, "u")
 
     def pods(self) -> list[Object]:
         return [{"metadata": {"name": "p"}}]
@@ -83,7 +96,7 @@ async def served(pki: Path, tmp_path: Path) -> AsyncIterator[Served]:
     )
     await runtime.start_container(container)
     log_path.write_bytes(b"2026-01-01T11:00:00.000000001Z stdout F hello\n")
-    server = KubeletServer(OneContainer(container, log_path), runtime, SystemClock())
+    server = KubeletServer(OneContainer(sandbox, container, log_path), runtime, SystemClock())
     runner = web.AppRunner(server.app())
     await runner.setup()
     context = server_context(pki / "server.crt", pki / "server.key", pki / "ca.crt")
@@ -109,6 +122,9 @@ async def served(pki: Path, tmp_path: Path) -> AsyncIterator[Served]:
         pytest.param("master", "/containerLogs/default/p/c?tailLines=x", 400, id="bad parameter"),
         pytest.param("master", "/exec/default/p/c?command=true", 400, id="exec without websocket"),
         pytest.param("master", "/exec/default/p/c", 400, id="exec without a command"),
+        pytest.param("master", "/portForward/default/q", 404, id="ports of no pod"),
+        pytest.param("master", "/portForward/default/p", 400, id="ports without websocket"),
+        pytest.param("master", "/portForward/default/p?port=x", 400, id="a port that is none"),
     ],
 )
 async def test_answers(served: Served, user: str | None, path: str, code: int) -> None:
@@ -164,3 +180,21 @@ async def test_a_command_that_cannot_start_says_why(served: Served) -> None:
     status = orjson.loads((await run(served, "x", "v5.channel.k8s.io"))[3])
     assert status["status"] == "Failure"
     assert "does not run" in status["message"]
+
+
+async def test_a_refused_upgrade_says_why_in_a_header(served: Served) -> None:
+    async with served.session("master") as session:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await session.ws_connect("/portForward/default/p", protocols=["v1.nothing"])
+        assert refused.value.headers is not None
+        assert "client%20supports%20%5Bv1.nothing%5D" in refused.value.headers[REFUSAL]
+
+
+async def test_ports_of_a_pod_are_forwarded(served: Served) -> None:
+    async with (
+        served.session("master") as session,
+        session.ws_connect("/portForward/default/p?port=8", protocols=["v4.channel.k8s.io"]) as one,
+    ):
+        assert await one.receive_bytes() == b"\x00\x08\x00"
+        assert await one.receive_bytes() == b"\x01\x08\x00"
+        assert b"nobody listens on port 8" in await one.receive_bytes()

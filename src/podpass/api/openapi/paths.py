@@ -94,7 +94,7 @@ def _subresource(resource: Resource, subresource: Subresource) -> Object:
     for verb in subresource.verbs:
         method = "post" if verb == "create" else _METHODS[verb]
         operations[method] = _operation(
-            "connect" if subresource.name == "exec" else method,
+            "connect" if subresource.name in {"attach", "exec", "portforward"} else method,
             kind,
             subresource.kind,
             () if verb == "get" else _WRITE,
