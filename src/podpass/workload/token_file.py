@@ -115,7 +115,7 @@ class TokenFile:
 
         Args:
             stop: Set by whoever wants this to end.
-            interval: Seconds between two looks without watchfiles.
+            interval: Seconds after which to look in any case.
         """
         last = None
         for _ in changes(self.path.parent, stop, interval):
@@ -128,7 +128,7 @@ class TokenFile:
         """Yield the present token, then each new one (rule 4); ends when it is cancelled.
 
         Args:
-            interval: Seconds between two looks without watchfiles.
+            interval: Seconds after which to look in any case.
         """
         last = None
         async for _ in changes_async(self.path.parent, self._clock, interval):

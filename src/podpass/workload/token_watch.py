@@ -1,8 +1,9 @@
 """Waits until something may have changed in the directory of a token.
 
 The directory is watched and not the file: a projected volume replaces the link `..data`, and a
-watch on what lies behind it sees nothing after the first time. Every way of waiting wakes up at
-least every `interval` seconds or, with watchfiles, every SAFETY_NET seconds: events can be lost.
+watch on what lies behind it sees nothing after the first time. watchfiles, if it is installed,
+wakes up at once; with and without it, every wait ends after `interval` seconds, since events can
+be lost.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ from pathlib import Path
 
 from podpass.base.clock import Clock
 
-SAFETY_NET = 5.0
-"""Seconds."""
 _MILLISECONDS = 1000
 
 
@@ -24,7 +23,7 @@ def changes(directory: Path, stop: threading.Event, interval: float) -> Iterator
     Args:
         directory: Where the token is.
         stop: Ends it.
-        interval: Seconds between two looks without watchfiles.
+        interval: Seconds after which to look in any case.
     """
     try:
         from watchfiles import watch  # noqa: PLC0415 - optional
@@ -41,7 +40,7 @@ def changes(directory: Path, stop: threading.Event, interval: float) -> Iterator
                 watch_filter=None,
                 debounce=50,
                 step=5,
-                rust_timeout=round(SAFETY_NET * _MILLISECONDS),
+                rust_timeout=round(interval * _MILLISECONDS),
                 yield_on_timeout=True,
                 stop_event=stop,
                 recursive=False,
@@ -58,7 +57,7 @@ async def changes_async(directory: Path, clock: Clock, interval: float) -> Async
     Args:
         directory: Where the token is.
         clock: Waits.
-        interval: Seconds between two looks without watchfiles.
+        interval: Seconds after which to look in any case.
     """
     try:
         from watchfiles import awatch  # noqa: PLC0415 - optional
@@ -74,7 +73,7 @@ async def changes_async(directory: Path, clock: Clock, interval: float) -> Async
                 watch_filter=None,
                 debounce=50,
                 step=5,
-                rust_timeout=round(SAFETY_NET * _MILLISECONDS),
+                rust_timeout=round(interval * _MILLISECONDS),
                 yield_on_timeout=True,
                 recursive=False,
             ):
