@@ -17,8 +17,10 @@ from functools import partial
 from podpass.api.errors import StatusError
 from podpass.apiserver.bootstrap_policy import ensure_bootstrap_policy
 from podpass.apiserver.composition import Foundation, compose
+from podpass.apiserver.custom_resources_controller import DefinitionController
 from podpass.apiserver.health import Check, HealthChecks, NotHealthy, ping
 from podpass.apiserver.kubelet_client import KubeletClient
+from podpass.apiserver.legacy_token_tracking import LegacyTokenTracking
 from podpass.apiserver.listeners import Listeners, bind, tls_context
 from podpass.apiserver.metrics import Metrics
 from podpass.apiserver.server import HttpServer
@@ -63,6 +65,7 @@ class ApiServer:
         self._kubelets = KubeletClient(settings, self._cached)
         self._http: HttpServer | None = None
         self._feeding: asyncio.Task[None] | None = None
+        self._tracking: asyncio.Task[None] | None = None
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.flow = compose(
             Foundation(
@@ -88,9 +91,11 @@ class ApiServer:
         self._http = HttpServer(self.flow.handle, tls_context(self._settings))
         for bound in listeners.own:
             await self._http.listen(bound)
-        self._feeding = asyncio.create_task(self._cached.run(), name="watch caches")
+        self._feeding = asyncio.create_task(self._feed(), name="watch caches")
         self._feeding.add_done_callback(self._feeding_ended)
         await self._prepare_unless_failed()
+        tracking = LegacyTokenTracking(self._objects, self._cached, self._clock)
+        self._tracking = asyncio.create_task(tracking.run(), name="legacy token tracking")
         self._started = self._ready = True
         for bound in listeners.shared:
             await self._http.listen(bound)
@@ -108,18 +113,28 @@ class ApiServer:
         if self._http is not None:
             await self._http.stop(STOP_GRACE_SECONDS, self._clock)
         await self._kubelets.close()
-        if self._feeding is not None:
-            self._feeding.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._feeding
+        for task in (self._tracking, self._feeding):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
         self._signing.close()
+
+    async def _feed(self) -> None:
+        definitions = DefinitionController(self._cached, self._clock)
+        defining = asyncio.create_task(definitions.run(), name="custom resources")
+        try:
+            await self._cached.run()
+        finally:
+            defining.cancel()
+            await asyncio.gather(defining, return_exceptions=True)
 
     async def _prepare(self) -> None:
         await ensure_bootstrap_policy(self._objects, self._clock)
         self._policy_done = True
         await self._cached.wait_ready()
         newest = await self._objects.current_revision()
-        for cache in self._cached.caches.values():
+        for cache in tuple(self._cached.caches.values()):
             await cache.wait_for(newest, STOP_GRACE_SECONDS)
 
     async def _prepare_unless_failed(self) -> None:

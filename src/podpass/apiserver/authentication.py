@@ -21,11 +21,13 @@ from podpass.api import errors
 from podpass.api.meta import UserInfo
 from podpass.api.resources import Object
 from podpass.apiserver.client_certificate import CertificateUsers
+from podpass.apiserver.legacy_tokens import LegacyTokens
 from podpass.apiserver.live_objects import LiveObjects
 from podpass.apiserver.metrics import Metrics
 from podpass.apiserver.object_reader import ObjectReader
 from podpass.apiserver.token_cache import TokenCache
 from podpass.base.clock import Clock
+from podpass.serviceaccount.legacy import is_legacy
 from podpass.serviceaccount.trusted_keys import TrustedKeys
 from podpass.serviceaccount.validation import (
     LEGACY_TOKEN,
@@ -88,6 +90,7 @@ class Authenticator:
         clock: Clock,
         anonymous: bool = True,
         metrics: Metrics | None = None,
+        legacy: LegacyTokens | None = None,
     ) -> None:
         """Accept tokens of `issuers` signed by `keys`.
 
@@ -99,6 +102,7 @@ class Authenticator:
             clock: Time.
             anonymous: Whether a request without credentials is let through as nobody.
             metrics: Counts kinds of tokens, and what the cache does.
+            legacy: Judges tokens of Secrets, before all others; None refuses them.
         """
         self.api_audiences = tuple(api_audiences) or tuple(issuers)
         self._validator = TokenValidator(
@@ -107,6 +111,7 @@ class Authenticator:
         self._clock = clock
         self._anonymous = anonymous
         self._metrics = metrics or Metrics()
+        self._legacy = legacy
         self._certificates = CertificateUsers()
         self._successes: TokenCache[ValidToken] = TokenCache(clock)
 
@@ -136,7 +141,7 @@ class Authenticator:
             except InvalidToken as error:  # 2
                 _log.warning("refused: %s", error)
                 raise errors.unauthorized() from None
-            return Authenticated(valid.user, valid.audit_annotations)
+            return Authenticated(valid.user, valid.audit_annotations, valid.warnings)
         if not self._anonymous:
             raise errors.unauthorized()
         ignored = (authorization or "").strip().lower().startswith("bearer  ")
@@ -179,16 +184,25 @@ class Authenticator:
         return valid
 
     async def _fetch(self, token: str, audiences: Sequence[str]) -> ValidToken:
-        counts, tokens = self._metrics.authentication, self._metrics.tokens
+        counts = self._metrics.authentication
         counts.fetch_begins()
         outcome = "error"
         try:
-            valid = await self._validator.validate(token, audiences, self._clock.now())
+            valid = await self._judge(token, audiences)
             outcome = "ok"
         finally:
             counts.fetch_ended(outcome)
+        self._count(valid)
+        return replace(valid, user=_with_authenticated(valid.user))
+
+    async def _judge(self, token: str, audiences: Sequence[str]) -> ValidToken:
+        if self._legacy is not None and is_legacy(token):
+            return await self._legacy.validate(token, audiences)
+        return await self._validator.validate(token, audiences, self._clock.now())
+
+    def _count(self, valid: ValidToken) -> None:
+        tokens = self._metrics.tokens
         if LEGACY_TOKEN in valid.audit_annotations:
             tokens.legacy.inc()
         if valid.extended:
             (tokens.stale if STALE_TOKEN in valid.audit_annotations else tokens.valid).inc()
-        return replace(valid, user=_with_authenticated(valid.user))

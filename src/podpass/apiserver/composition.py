@@ -12,12 +12,15 @@ from podpass.apiserver.access_review import AccessReviews
 from podpass.apiserver.admission.plugins import build_admission_chain
 from podpass.apiserver.authentication import Authenticator
 from podpass.apiserver.authorization import Authorizer
+from podpass.apiserver.custom_resources_openapi import OpenApiDocuments
+from podpass.apiserver.custom_resources_scale import CustomScaleHandlers
 from podpass.apiserver.delete_handlers import DeleteHandlers
 from podpass.apiserver.eviction import EvictionHandler
 from podpass.apiserver.external_jwt.lifetime import Lifetimes
 from podpass.apiserver.fresh_reads import FreshReads
 from podpass.apiserver.health import HealthChecks
 from podpass.apiserver.kubelet_client import KubeletClient
+from podpass.apiserver.legacy_tokens import LegacyTokens
 from podpass.apiserver.live_objects import LiveObjects
 from podpass.apiserver.metrics import Metrics
 from podpass.apiserver.non_resource import NonResourceHandlers
@@ -37,6 +40,7 @@ from podpass.apiserver.well_known import IssuerDocuments
 from podpass.apiserver.write_handlers import WriteHandlers
 from podpass.base.clock import Clock
 from podpass.serviceaccount.issuance import IssuancePolicy
+from podpass.serviceaccount.legacy import LegacyTokenValidator
 from podpass.storage.cached_objects import CachedObjects
 
 
@@ -88,6 +92,7 @@ def compose(base: Foundation) -> RequestFlow:
     policy = issuance_policy(settings, base.signing.lifetimes)
     live = LiveObjects(cached)
     metrics = base.metrics
+    legacy = LegacyTokenValidator(base.signing.keys, settings.audiences, live)
     authenticator = Authenticator(
         keys=base.signing.keys,
         issuers=settings.service_account_issuers,
@@ -96,11 +101,12 @@ def compose(base: Foundation) -> RequestFlow:
         clock=clock,
         anonymous=settings.anonymous_auth,
         metrics=metrics,
+        legacy=LegacyTokens(legacy, objects, metrics.tokens, clock),
     )
     authorizer = Authorizer(
         cached, observe=lambda action, seconds: metrics.graph_actions.observe(seconds, action)
     )
-    admission = build_admission_chain(live, authorizer, clock)
+    admission = build_admission_chain(live, authorizer, clock, base.signing.signer)
     fresh = FreshReads(objects)
     reads = ReadHandlers(objects, cached, fresh, clock)
     writes = WriteHandlers(
@@ -131,6 +137,7 @@ def compose(base: Foundation) -> RequestFlow:
         special=special,
         pods=PodConnect(cached, base.kubelets),
         scales=ScaleHandlers(reads, writes),
+        custom_scales=CustomScaleHandlers(reads, writes),
         evictions=EvictionHandler(objects, writes, deletes, clock),
     )
     documents = IssuerDocuments(
@@ -143,12 +150,17 @@ def compose(base: Foundation) -> RequestFlow:
         authenticator=authenticator,
         authorizer=authorizer,
         catch_up=partial(fresh.catch_up, cached.caches[resources.PODS]),
-        routes=Routes(handlers),
+        routes=Routes(handlers, cached.custom),
+        catch_up_definitions=partial(
+            fresh.catch_up, cached.caches[resources.CUSTOM_RESOURCE_DEFINITIONS]
+        ),
         non_resource=NonResourceHandlers(
             health=base.health,
             counters=metrics,
             documents=documents,
             external_address=settings.external_address,
+            kinds=cached.custom,
+            openapi=OpenApiDocuments(cached.custom),
         ),
         metrics=metrics,
         clock=clock,

@@ -1,7 +1,7 @@
 """Counters, gauges and histograms of one process, and their Prometheus text form.
 
 Ours instead of prometheus-client, which costs each process 5 MiB and 27 ms at its start, and a
-request three microseconds a value: docs/adr/0014. Names are part of the interface; a label never
+request three microseconds a value (measured). Names are part of the interface; a label never
 holds a name that a client can invent. Spans are in seconds.
 """
 

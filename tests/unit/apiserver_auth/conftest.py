@@ -39,7 +39,6 @@ class World:
         self.cached = CachedObjects(self.objects, clock=self.clock)
         self.live = LiveObjects(self.cached)
         self.authorizer = Authorizer(self.cached)
-        self.admission = build_admission_chain(self.live, self.authorizer, self.clock)
         self.no_admission = AdmissionChain(())
         self.authenticator = Authenticator(
             keys=StaticKeys(KeySet([KEY.public])),
@@ -50,6 +49,7 @@ class World:
         )
         self.policy = IssuancePolicy(issuer=ISSUER, api_audiences=("api",))
         self.signer = Signer(KEY, threads=1)
+        self.admission = build_admission_chain(self.live, self.authorizer, self.clock, self.signer)
         self.tokens = TokenRequests(self.policy, self.signer, self.live, self.clock)
 
     async def put(self, resource: Resource, obj: Object) -> Object:
