@@ -5,6 +5,7 @@ Source: apiserver `endpoints/discovery`, `apidiscovery.k8s.io/v2`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from podpass.api.resources import RESOURCES, Object, Resource, Subresource
@@ -15,9 +16,9 @@ AGGREGATED_MEDIA_TYPE: Final = (
 """What a client accepts, and gets as content type, for the aggregated form."""
 
 
-def group_versions() -> list[tuple[str, str]]:
-    """Return the served (group, version) pairs, the core group first."""
-    return list(dict.fromkeys((one.group, one.version) for one in RESOURCES))
+def group_versions(custom: Sequence[Resource] = ()) -> list[tuple[str, str]]:
+    """Return the served (group, version) pairs, the core group first, `custom` kinds last."""
+    return list(dict.fromkeys((one.group, one.version) for one in (*RESOURCES, *custom)))
 
 
 def api_versions(server_address: str) -> Object:
@@ -31,22 +32,29 @@ def api_versions(server_address: str) -> Object:
     }
 
 
-def api_group_list() -> Object:
+def api_group_list(custom: Sequence[Resource] = ()) -> Object:
     """Return the document at `/apis`."""
-    groups = dict.fromkeys(group for group, _ in group_versions() if group)
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(one) for one in groups]}
+    served = group_versions(custom)
+    groups = dict.fromkeys(group for group, _ in served if group)
+    return {
+        "kind": "APIGroupList",
+        "apiVersion": "v1",
+        "groups": [_group(one, served) for one in groups],
+    }
 
 
-def api_group(group: str) -> Object | None:
+def api_group(group: str, custom: Sequence[Resource] = ()) -> Object | None:
     """Return the document at `/apis/<group>`, or None when there is no such group."""
-    if not group or all(one != group for one, _ in group_versions()):
+    served = group_versions(custom)
+    if not group or all(one != group for one, _ in served):
         return None
-    return {"kind": "APIGroup", "apiVersion": "v1", **_group(group)}
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(group, served)}
 
 
-def api_resource_list(group: str, version: str) -> Object | None:
+def api_resource_list(group: str, version: str, custom: Sequence[Resource] = ()) -> Object | None:
     """Return the document at `/api/<version>` or `/apis/<group>/<version>`, or None."""
-    found = [one for one in RESOURCES if (one.group, one.version) == (group, version)]
+    served = (*RESOURCES, *custom)
+    found = [one for one in served if (one.group, one.version) == (group, version)]
     if not found:
         return None
     entries = []
@@ -62,10 +70,10 @@ def api_resource_list(group: str, version: str) -> Object | None:
     }
 
 
-def aggregated_discovery(*, core: bool) -> Object:
+def aggregated_discovery(*, core: bool, custom: Sequence[Resource] = ()) -> Object:
     """Return the aggregated document at `/api` (`core`) or `/apis`."""
     groups: dict[str, list[str]] = {}
-    for group, version in group_versions():
+    for group, version in group_versions(custom):
         if bool(group) != core:
             groups.setdefault(group, []).append(version)
     return {
@@ -75,17 +83,17 @@ def aggregated_discovery(*, core: bool) -> Object:
         "items": [
             {
                 "metadata": {"name": group} if group else {},
-                "versions": [_version_discovery(group, version) for version in versions],
+                "versions": [_version_discovery(group, version, custom) for version in versions],
             }
             for group, versions in groups.items()
         ],
     }
 
 
-def _group(group: str) -> Object:
+def _group(group: str, served: Sequence[tuple[str, str]]) -> Object:
     versions = [
         {"groupVersion": f"{group}/{version}", "version": version}
-        for one, version in group_versions()
+        for one, version in served
         if one == group
     ]
     return {"name": group, "versions": versions, "preferredVersion": versions[0]}
@@ -124,12 +132,12 @@ def _subresource(resource: Resource, subresource: Subresource) -> Object:
     return entry
 
 
-def _version_discovery(group: str, version: str) -> Object:
+def _version_discovery(group: str, version: str, custom: Sequence[Resource]) -> Object:
     return {
         "version": version,
         "resources": [
             _resource_discovery(one)
-            for one in sorted(RESOURCES, key=lambda one: one.plural)
+            for one in sorted((*RESOURCES, *custom), key=lambda one: one.plural)
             if (one.group, one.version) == (group, version)
         ],
         "freshness": "Current",

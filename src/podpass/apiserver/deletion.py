@@ -5,7 +5,8 @@
 2. Finalizers keep an object; orphan and foreground deletion are finalizers of the garbage
    collector. Without a policy the object's own finalizers decide.
 3. A namespace is marked first and goes when its `spec.finalizers` are gone.
-4. An update that takes the last finalizer of a marked object removes it.
+4. A definition of a custom kind is marked first and goes when its instances are gone.
+5. An update that takes the last finalizer of a marked object removes it.
 Source: apiserver `registry/rest/delete.go`, `registry/generic/registry/store.go`; Kubernetes
 `registry/core/namespace/storage`.
 """
@@ -18,8 +19,16 @@ from typing import Any, Literal
 
 from podpass.api import errors, field_errors
 from podpass.api.meta import format_time, is_terminating, parse_time
-from podpass.api.resources import NAMESPACES, PODS, Object, Resource
+from podpass.api.resources import (
+    CUSTOM_RESOURCE_DEFINITIONS,
+    NAMESPACES,
+    PODS,
+    Object,
+    Resource,
+)
 
+CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
+"""Holds a definition until its instances are gone."""
 ORPHAN_FINALIZER = "orphan"
 FOREGROUND_FINALIZER = "foregroundDeletion"
 _COLLECTOR_FINALIZERS = (ORPHAN_FINALIZER, FOREGROUND_FINALIZER)
@@ -99,6 +108,8 @@ def plan_deletion(
     new = obj | {"metadata": dict(obj["metadata"])}
     metadata: dict[str, Any] = new["metadata"]
     finalizers = _finalizers(metadata.get("finalizers") or [], options.policy)
+    if resource == CUSTOM_RESOURCE_DEFINITIONS and not is_terminating(obj):
+        finalizers = [*finalizers, CLEANUP_FINALIZER]
     if finalizers:
         metadata["finalizers"] = finalizers
     else:
@@ -129,7 +140,7 @@ def plan_deletion(
 
 
 def is_released(resource: Resource, obj: Object) -> bool:
-    """Tell whether nothing holds a marked object any more (rule 4)."""
+    """Tell whether nothing holds a marked object any more (rule 5)."""
     metadata = obj["metadata"]
     return (
         is_terminating(obj)

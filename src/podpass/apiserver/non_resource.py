@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import platform
 from collections.abc import Callable, Mapping
-from functools import cache
 
 import orjson
 from aiohttp import web
@@ -15,10 +14,12 @@ from podpass import KUBERNETES_RELEASE, __version__
 from podpass.api import discovery, errors, openapi
 from podpass.api.resources import Object
 from podpass.apiserver import metrics
+from podpass.apiserver.custom_resources_openapi import OpenApiDocuments
 from podpass.apiserver.health import ENDPOINTS, HealthChecks
 from podpass.apiserver.request_context import RequestContext
 from podpass.apiserver.responses import json_response, object_response, text_response
 from podpass.apiserver.well_known import Document
+from podpass.storage.defined_kinds import DefinedKinds
 
 _FINAL_GROUP_PARTS = 2
 _FINAL_VERSION_PARTS = 3
@@ -63,11 +64,15 @@ class NonResourceHandlers:
         counters: metrics.Metrics,
         documents: Mapping[str, Document],
         external_address: str,
+        kinds: DefinedKinds,
+        openapi: OpenApiDocuments,
     ) -> None:
         self._health = health
         self._counters = counters
         self._documents = documents
         self._external_address = external_address
+        self._kinds = kinds
+        self._openapi_documents = openapi
 
     async def respond(self, context: RequestContext) -> web.StreamResponse:
         """Answer the request.
@@ -103,10 +108,11 @@ class NonResourceHandlers:
     def _discovery(self, context: RequestContext) -> web.Response:
         parts = context.info.path.strip("/").split("/")
         core = parts[0] == "api"
+        custom = self._kinds.in_order()
         found: Object | None = None
         if len(parts) == 1:
             if wants_aggregated(context.http.headers.get("Accept", "")):
-                body = orjson.dumps(discovery.aggregated_discovery(core=core))
+                body = orjson.dumps(discovery.aggregated_discovery(core=core, custom=custom))
                 response = json_response(body)
                 response.headers["Content-Type"] = discovery.AGGREGATED_MEDIA_TYPE
                 response.headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()}"'
@@ -115,14 +121,14 @@ class NonResourceHandlers:
             found = (
                 discovery.api_versions(self._external_address)
                 if core
-                else discovery.api_group_list()
+                else discovery.api_group_list(custom)
             )
         elif core and len(parts) == _FINAL_GROUP_PARTS:
             found = discovery.api_resource_list("", parts[1])
         elif not core and len(parts) == _FINAL_GROUP_PARTS:
-            found = discovery.api_group(parts[1])
+            found = discovery.api_group(parts[1], custom)
         elif not core and len(parts) == _FINAL_VERSION_PARTS:
-            found = discovery.api_resource_list(parts[1], parts[2])
+            found = discovery.api_resource_list(parts[1], parts[2], custom)
         if found is None:
             raise errors.no_such_path()
         return object_response(found, pretty=context.pretty)
@@ -139,10 +145,10 @@ class NonResourceHandlers:
             return json_response(openapi.swagger())
         # Rendering takes tens of milliseconds the first time: not on the event loop.
         if path == _OPENAPI_V3:
-            return json_response(await asyncio.to_thread(_openapi_index))
+            return json_response(await asyncio.to_thread(self._openapi_documents.index))
         if path.startswith(f"{_OPENAPI_V3}/"):
             name = path.removeprefix(f"{_OPENAPI_V3}/")
-            body = await asyncio.to_thread(openapi.document, name)
+            body = await asyncio.to_thread(self._openapi_documents.document, name)
             if body is not None:
                 response = json_response(body)
                 if "hash" in context.query:
@@ -157,15 +163,10 @@ class NonResourceHandlers:
 
     def _paths(self) -> list[str]:
         paths = ["/api", "/apis", "/metrics", "/openapi/v2", _OPENAPI_V3, "/version"]
-        for group, version in discovery.group_versions():
+        for group, version in discovery.group_versions(self._kinds.in_order()):
             paths += (
                 [f"/apis/{group}", f"/apis/{group}/{version}"] if group else [f"/api/{version}"]
             )
         for endpoint, checks in self._health.endpoints.items():
             paths += [f"/{endpoint}", *(f"/{endpoint}/{name}" for name in checks)]
         return sorted([*paths, *self._documents])
-
-
-@cache
-def _openapi_index() -> bytes:
-    return orjson.dumps(openapi.index())

@@ -59,6 +59,7 @@ class RequestFlow:
         authenticator: Authenticator,
         authorizer: Authorizer,
         catch_up: Callable[[], Awaitable[None]],
+        catch_up_definitions: Callable[[], Awaitable[None]],
         routes: Routes,
         non_resource: NonResourceHandlers,
         metrics: Metrics,
@@ -69,6 +70,7 @@ class RequestFlow:
         self._authenticator = authenticator
         self._authorizer = authorizer
         self._catch_up = catch_up
+        self._catch_up_definitions = catch_up_definitions
         self._routes = routes
         self._non_resource = non_resource
         self._metrics = metrics
@@ -110,7 +112,11 @@ class RequestFlow:
         await self._authorize(context, info.verb)
         if not info.is_resource:
             return await self._non_resource.respond(context)
+        if self._routes.may_be_new(info):
+            await self._catch_up_definitions()
         handler, resource = self._routes.find(info)
+        if resource.custom is not None and resource.custom.deprecation:
+            context.warnings.append(resource.custom.deprecation)
         if info.subresource in _STREAMS and info.verb == "get":
             # A websocket starts with GET; who may only read must not run commands by it.
             await self._authorize(context, "create")
@@ -166,7 +172,7 @@ class RequestFlow:
                 context.http.transport.close()
             return stream
         response = status_response(error, warnings=context.warnings)
-        if error.code in {408, 413, 500}:
+        if error.code in {413, 500}:
             # The rest of the body is not read: the connection cannot be used again.
             response.force_close()
         return response

@@ -23,6 +23,7 @@ from podpass.api.resources import (
     Resource,
     find_resource,
 )
+from podpass.apiserver.custom_resources_scale import CustomScaleHandlers
 from podpass.apiserver.delete_handlers import DeleteHandlers
 from podpass.apiserver.eviction import EvictionHandler
 from podpass.apiserver.pod_connect import PodConnect
@@ -33,6 +34,7 @@ from podpass.apiserver.scale_handlers import ScaleHandlers
 from podpass.apiserver.special_handlers import SpecialHandlers
 from podpass.apiserver.watch_stream import WatchStream
 from podpass.apiserver.write_handlers import WriteHandlers
+from podpass.storage.defined_kinds import DefinedKinds
 
 Handler = Callable[[RequestContext, Resource], Awaitable[web.StreamResponse]]
 _WITHOUT_NAMESPACE = frozenset({"list", "watch"})
@@ -49,16 +51,18 @@ class Handlers:
     special: SpecialHandlers
     pods: PodConnect
     scales: ScaleHandlers
+    custom_scales: CustomScaleHandlers
     evictions: EvictionHandler
 
 
-def find_served(info: RequestInfo) -> Resource:
+def find_served(info: RequestInfo, kinds: DefinedKinds) -> Resource:
     """Return the resource that a request is about.
 
     Raises:
         StatusError: 404 or 405 (rules 1 and 2).
     """
-    resource = find_resource(info.group, info.version, info.resource)
+    where = info.group, info.version, info.resource
+    resource = find_resource(*where) or kinds.find(*where)
     if resource is None or info.rest or (info.in_namespace and not resource.namespaced):
         raise errors.no_such_path()
     served: tuple[str, ...] = resource.verbs
@@ -80,7 +84,8 @@ def find_served(info: RequestInfo) -> Resource:
 class Routes:
     """The table of handlers."""
 
-    def __init__(self, handlers: Handlers) -> None:
+    def __init__(self, handlers: Handlers, kinds: DefinedKinds) -> None:
+        self._kinds = kinds
         self._by_verb: dict[str, Handler] = {
             "get": handlers.reads.get,
             "list": handlers.reads.list_objects,
@@ -113,6 +118,16 @@ class Routes:
         }
         for resource in (DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS):
             self._special[resource, "scale"] = scales
+        self._custom_scales: dict[str, Handler] = {
+            "get": handlers.custom_scales.get,
+            "update": handlers.custom_scales.update,
+            "patch": handlers.custom_scales.patch,
+        }
+
+    def may_be_new(self, info: RequestInfo) -> bool:
+        """Tell whether a custom kind may be meant that this server has not heard of yet."""
+        where = info.group, info.version, info.resource
+        return "." in info.group and not (find_resource(*where) or self._kinds.find(*where))
 
     def find(self, info: RequestInfo) -> tuple[Handler, Resource]:
         """Return handler and resource of a request.
@@ -120,9 +135,11 @@ class Routes:
         Raises:
             StatusError: 404 or 405.
         """
-        resource = find_served(info)
+        resource = find_served(info, self._kinds)
         if not resource.stored:
             return self._review, resource
+        if resource.custom is not None and info.subresource == "scale":
+            return self._custom_scales[info.verb], resource
         if info.subresource and info.subresource != "status":
             return self._special[resource, info.subresource][info.verb], resource
         return self._by_verb[info.verb], resource

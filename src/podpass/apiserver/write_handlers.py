@@ -37,6 +37,8 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
+CUSTOM_PATCH_TYPES = (JSON_PATCH, MERGE_PATCH)
+"""Of custom kinds: their schemas have no strategies."""
 
 _GENERATED_NAME_ATTEMPTS = 8
 _UPDATE_ATTEMPTS = 5
@@ -74,7 +76,7 @@ class WriteHandlers:
         """
         dry_run = context.dry_run
         namespace = context.info.namespace if resource.namespaced else ""
-        obj = await self.decode(context, resource.api_version, resource.kind)
+        obj = await self.decode(context, resource.api_version, resource.kind, resource)
         strategy.check_namespace(resource, obj, namespace)
         apply_defaults(resource, obj)
         request = self.admission_request(context, "CREATE", resource, obj, None)
@@ -119,7 +121,7 @@ class WriteHandlers:
             StatusError: 400, 403, 404, 409, 413, 415, 422.
         """
         info = context.info
-        obj = await self.decode(context, resource.api_version, resource.kind)
+        obj = await self.decode(context, resource.api_version, resource.kind, resource)
         if name_of(obj) != info.name:
             raise errors.bad_request(
                 f"the name of the object ({name_of(obj)}) does not match the name on the URL "
@@ -139,11 +141,15 @@ class WriteHandlers:
         Raises:
             StatusError: 400, 403, 404, 409, 413, 415, 422.
         """
-        apply = await self.read_patch(context, resource.api_version, resource.kind)
+        apply = await self.read_patch(context, resource.api_version, resource.kind, resource)
         return await self.write(context, resource, lambda stored: apply(orjson.loads(stored.raw)))
 
     async def read_patch(
-        self, context: RequestContext, api_version: str, kind: str
+        self,
+        context: RequestContext,
+        api_version: str,
+        kind: str,
+        resource: Resource | None = None,
     ) -> Callable[[Object], Object]:
         """Read the body as a patch of this kind; returns what applies it to an object.
 
@@ -151,8 +157,10 @@ class WriteHandlers:
             StatusError: 400, 413, 415; the function 400, 422.
         """
         media_type = context.http.headers.get("Content-Type", "").partition(";")[0].strip()
-        if media_type not in PATCH_TYPES:
-            raise errors.unsupported_media_type(media_type, PATCH_TYPES)
+        custom = resource if resource is not None and resource.custom is not None else None
+        served = PATCH_TYPES if custom is None else CUSTOM_PATCH_TYPES
+        if media_type not in served:
+            raise errors.unsupported_media_type(media_type, served)
         validating = context.field_validation
         gvk = (api_version, kind)
         try:
@@ -172,13 +180,21 @@ class WriteHandlers:
                 if message is None:
                     raise errors.internal(f"no schema for {kind}")
                 value = patch.apply_strategic_patch(current, document, message)
-            decoded = codec.decode_value(value, field_validation=validating, default_gvk=gvk)
+            decoded = codec.decode_value(
+                value, field_validation=validating, default_gvk=gvk, custom=custom
+            )
             context.warnings.extend(decoded.warnings)
             return decoded.object
 
         return apply
 
-    async def decode(self, context: RequestContext, api_version: str, kind: str) -> Object:
+    async def decode(
+        self,
+        context: RequestContext,
+        api_version: str,
+        kind: str,
+        resource: Resource | None = None,
+    ) -> Object:
         """Read the body as an object of this kind; warnings go to the context.
 
         Raises:
@@ -189,6 +205,7 @@ class WriteHandlers:
             context.http.headers.get("Content-Type", ""),
             field_validation=context.field_validation,
             default_gvk=(api_version, kind),
+            custom=resource if resource is not None and resource.custom is not None else None,
         )
         context.warnings.extend(decoded.warnings)
         decoded.object.setdefault("metadata", {})

@@ -45,6 +45,14 @@ class DefinedKinds:
         """Iterate over the served resources."""
         return iter(tuple(self._by_plural.values()))
 
+    def in_order(self) -> list[Resource]:
+        """Return the served resources by group, in each group the preferred version first."""
+        if not self._by_plural:
+            return []
+        from podpass.api.custom_resources.definition import version_priority  # noqa: PLC0415 - 4
+
+        return sorted(self, key=lambda one: (one.group, version_priority(one.version), one.plural))
+
     def find(self, group: str, version: str, plural: str) -> Resource | None:
         """Return the resource at this path, or None if it is not served."""
         return self._by_plural.get((group, version, plural))
