@@ -1,7 +1,7 @@
 """A command in a container over a websocket, as kubectl speaks it.
 
-Each binary message starts with the number of its channel: 0 stdin, 1 stdout, 2 stderr, 3 the final
-Status, 4 the terminal's size. In `v5.channel.k8s.io` a message on channel 255 names a channel that
+Each message starts with the number of its channel: 0 stdin, 1 stdout, 2 stderr, 3 the final
+Status, 4 the terminal's size; clients may send them as text, as the Python one does. In `v5.channel.k8s.io` a message on channel 255 names a channel that
 the client has closed.
 
 Source: Kubernetes `remotecommand` subprotocols, KEP 4006.
@@ -86,9 +86,10 @@ async def _run(socket: web.WebSocketResponse, session: ExecSession) -> int:
 async def _feed(socket: web.WebSocketResponse, session: ExecSession) -> None:
     """Feed the command; returns once the client has gone."""
     async for message in socket:
-        if message.type is not WSMsgType.BINARY or not message.data:
+        if message.type not in {WSMsgType.BINARY, WSMsgType.TEXT} or not message.data:
             continue
-        channel, data = message.data[0], message.data[1:]
+        raw = message.data.encode() if message.type is WSMsgType.TEXT else message.data
+        channel, data = raw[0], raw[1:]
         if channel == STDIN and data:
             await session.write(data)
         elif channel == RESIZE:

@@ -86,7 +86,8 @@ async def test_input_comes_back_as_output_and_the_end_is_a_status() -> None:
         await socket.send_bytes(b"\x00hello")
         assert (await socket.receive()).data == b"\x01hello"
         await socket.send_bytes(b"\x00")  # an empty message says nothing
-        await socket.send_str("text is not spoken here")
+        await socket.send_str("\x00text is as good")
+        assert (await socket.receive()).data == b"\x01text is as good"
         await socket.send_bytes(b"\xff\x00")
         assert await rest_of(socket) == [b"\x02bye", b'\x03{"metadata":{},"status":"Success"}']
         assert socket.close_code == 1000
