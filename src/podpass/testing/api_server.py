@@ -148,7 +148,11 @@ async def running_api_server(
     chosen = settings or pki.settings()
     listeners = bind(chosen)
     port = listeners.own[0].getsockname()[1]
-    server = await build_app(replace(chosen, secure_port=port), store, clock or SystemClock())
+    try:
+        server = await build_app(replace(chosen, secure_port=port), store, clock or SystemClock())
+    except BaseException:
+        listeners.close()
+        raise
     try:
         await server.start(listeners)
         yield RunningApiServer(server, f"https://127.0.0.1:{port}", pki)

@@ -16,7 +16,7 @@ from podpass.apiserver.external_jwt.messages import (
 )
 
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
-# The bytes are those that `protoc --encode` writes for api.proto.
+# The bytes are those that the protobuf library writes.
 KEYS = FetchKeysResponse(
     keys=(
         WireKey(key_id="k1", key=b"\x01\x02"),
@@ -28,12 +28,12 @@ KEYS = FetchKeysResponse(
 KEYS_ON_THE_WIRE = bytes.fromhex("0a080a026b31120201020a090a026b321201031801120508ac021007183c")
 
 
-def test_the_keys_are_written_as_protoc_does() -> None:
+def test_the_keys_are_written_as_protobuf_does() -> None:
     assert messages.encode_fetch_keys_response(KEYS) == KEYS_ON_THE_WIRE
     assert messages.decode_fetch_keys_response(KEYS_ON_THE_WIRE) == KEYS
 
 
-def test_a_request_and_its_answer_are_written_as_protoc_does() -> None:
+def test_a_request_and_its_answer_are_written_as_protobuf_does() -> None:
     assert messages.encode_sign_request("e30") == bytes.fromhex("0a03653330")
     assert messages.decode_sign_request(bytes.fromhex("0a03653330")) == "e30"
     response = SignResponse(header="h", signature="s")
@@ -41,7 +41,7 @@ def test_a_request_and_its_answer_are_written_as_protoc_does() -> None:
     assert messages.decode_sign_response(bytes.fromhex("0a0168120173")) == response
 
 
-def test_metadata_is_written_as_protoc_does() -> None:
+def test_metadata_is_written_as_protobuf_does() -> None:
     assert messages.encode_metadata_response(600) == bytes.fromhex("08d804")
     assert messages.decode_metadata_response(bytes.fromhex("08d804")) == 600
     assert messages.decode_metadata_response(b"") == 0
