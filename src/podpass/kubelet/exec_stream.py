@@ -1,8 +1,8 @@
 """A command in a container over a websocket, as kubectl speaks it.
 
 Each message starts with the number of its channel: 0 stdin, 1 stdout, 2 stderr, 3 the final
-Status, 4 the terminal's size; clients may send them as text, as the Python one does. In `v5.channel.k8s.io` a message on channel 255 names a channel that
-the client has closed.
+Status, 4 the terminal's size; clients may send them as text, as the Python one does. In
+`v5.channel.k8s.io` a message on channel 255 names a channel that the client has closed.
 
 Source: Kubernetes `remotecommand` subprotocols, KEP 4006.
 """
