@@ -15,7 +15,7 @@ from functools import partial
 
 from podpass.api.errors import StatusError
 from podpass.api.meta import is_terminating, name_of, namespace_of, resource_version_of, uid_of
-from podpass.api.resources import Object, Resource, find_kind
+from podpass.api.resources import Object, Resource
 from podpass.base.clock import Clock
 from podpass.client.controller import Controller, object_key, split_key
 from podpass.client.events import EventRecorder
@@ -65,6 +65,7 @@ class GarbageCollector:
         await self._informers.wait_synced()
         for resource in self._informers:
             self._informers[resource].on_change(partial(self._changed, resource))
+        self._informers.custom.on_change(self._changed)
         await self._controller.run()
 
     async def reconcile(self, key: str) -> None:
@@ -75,7 +76,7 @@ class GarbageCollector:
             ConnectionFailed: The API server was not reached.
         """
         resource, obj = self._find(key)
-        if obj is None:
+        if resource is None or obj is None:
             return
         try:
             if orphans_dependents(obj):
@@ -107,8 +108,8 @@ class GarbageCollector:
             )
 
     async def _owner_state(self, resource: Resource, obj: Object, reference: Object) -> OwnerState:
-        kind = find_kind(reference.get("apiVersion", ""), reference.get("kind", ""))
-        if kind is None or kind not in self._informers:
+        kind = self._informers.find_kind(reference.get("apiVersion", ""), reference.get("kind", ""))
+        if kind is None:
             return OwnerState.SOLID  # a kind we know nothing of: keep what belongs to it
         if kind.namespaced and not resource.namespaced:
             self._recorder.record(
@@ -121,7 +122,8 @@ class GarbageCollector:
             return OwnerState.SOLID
         namespace = namespace_of(obj) if kind.namespaced else None
         name, uid = reference.get("name", ""), reference.get("uid", "")
-        owner = self._informers[kind].get(namespace, name)
+        informer = self._informers.find(kind)
+        owner = informer.get(namespace, name) if informer is not None else None
         if owner is None or uid_of(owner) != uid:
             try:
                 owner = await self._client.get(kind, namespace, name)
@@ -149,7 +151,7 @@ class GarbageCollector:
     async def _free(self, key: str, owner_uid: str) -> None:
         """Take the reference to an owner off a dependent, whatever else changes meanwhile."""
         resource, known = self._find(key)
-        if known is None:
+        if resource is None or known is None:
             return
         while True:
             try:
@@ -174,10 +176,15 @@ class GarbageCollector:
         patch = {"metadata": same | metadata}
         await self._client.patch(resource, namespace_of(obj), name_of(obj), patch)
 
-    def _find(self, key: str) -> tuple[Resource, Object | None]:
+    def _find(self, key: str) -> tuple[Resource | None, Object | None]:
         qualified, _, rest = key.partition("|")
-        resource = self._resources[qualified]
-        return resource, self._informers[resource].get(*split_key(rest))
+        resource = self._resources.get(qualified)
+        if resource is None:
+            resource = next(
+                (one for one in self._informers.custom if one.qualified == qualified), None
+            )
+        informer = self._informers.find(resource) if resource is not None else None
+        return resource, informer.get(*split_key(rest)) if informer is not None else None
 
     def _changed(self, resource: Resource, old: Object | None, new: Object | None) -> None:
         obj = new or old
@@ -196,11 +203,14 @@ class GarbageCollector:
     def _wake_owners(self, obj: Object) -> None:
         """Let owners look again that may have waited for this object."""
         for reference in owner_references_of(obj):
-            kind = find_kind(reference.get("apiVersion", ""), reference.get("kind", ""))
-            if kind is None or kind not in self._informers:
+            kind = self._informers.find_kind(
+                reference.get("apiVersion", ""), reference.get("kind", "")
+            )
+            informer = self._informers.find(kind) if kind is not None else None
+            if kind is None or informer is None:
                 continue
             namespace = namespace_of(obj) if kind.namespaced else None
-            owner = self._informers[kind].get(namespace, reference.get("name", ""))
+            owner = informer.get(namespace, reference.get("name", ""))
             if owner is not None and waits_for_dependents(owner):
                 self._controller.enqueue(_key(kind, owner))
 

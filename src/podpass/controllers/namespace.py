@@ -47,6 +47,7 @@ class NamespaceController:
         for resource in self._informers:
             if resource.namespaced:
                 self._informers[resource].on_change(self._content_changed)
+        self._informers.custom.on_change(lambda _, old, new: self._content_changed(old, new))
         await self._controller.run()
 
     async def reconcile(self, name: str) -> RetryAfter | None:
@@ -64,7 +65,9 @@ class NamespaceController:
         remains = Remains()
         await self._empty(PODS, name, remains)  # 1
         if not remains.counts:
-            for resource in self._kinds:
+            for resource in (*self._kinds, *self._informers.custom):
+                if not resource.namespaced:
+                    continue
                 await self._empty(resource, name, remains)
         await self._show(namespace, remains)
         if remains.counts or remains.failures:
@@ -74,7 +77,12 @@ class NamespaceController:
 
     async def _empty(self, resource: Resource, namespace: str, remains: Remains) -> None:
         """Delete all objects of a kind, and note which do not go at once."""
-        listed = await self._client.list(resource, namespace)
+        try:
+            listed = await self._client.list(resource, namespace)
+        except StatusError as error:
+            if is_not_found(error):
+                return  # the kind itself is gone
+            raise
         if not listed["items"]:
             return
         for obj in listed["items"]:

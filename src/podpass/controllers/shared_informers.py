@@ -13,6 +13,7 @@ from podpass.api.meta import name_of
 from podpass.api.resources import (
     CONFIG_MAPS,
     CONTROLLER_REVISIONS,
+    CUSTOM_RESOURCE_DEFINITIONS,
     DAEMON_SETS,
     DEPLOYMENTS,
     EVENTS,
@@ -27,11 +28,13 @@ from podpass.api.resources import (
     STATEFUL_SETS,
     Object,
     Resource,
+    find_kind,
     stored_resources,
 )
 from podpass.base.clock import Clock
 from podpass.client.informer import Informer
 from podpass.client.rest import RestClient
+from podpass.controllers.custom_informers import CustomInformers, without_schemas
 
 ROOT_CA_CONFIG_MAP = "kube-root-ca.crt"
 _KEPT_WHOLE = (
@@ -41,7 +44,11 @@ _KEPT_WHOLE = (
 
 
 class SharedInformers:
-    """The informers of all stored kinds but events."""
+    """The informers of all stored kinds but events.
+
+    Attributes:
+        custom: The informers of custom kinds, which come and go.
+    """
 
     def __init__(self, client: RestClient, clock: Clock) -> None:
         """Prepare; `run` starts them."""
@@ -50,6 +57,19 @@ class SharedInformers:
             for resource in stored_resources()
             if resource is not EVENTS
         }
+        definitions = self._informers[CUSTOM_RESOURCE_DEFINITIONS]
+        self.custom = CustomInformers(client, definitions, clock)
+
+    def find(self, resource: Resource) -> Informer | None:
+        """Return the informer of a kind, a custom one too, or None."""
+        return self._informers.get(resource) or self.custom.get(resource)
+
+    def find_kind(self, api_version: str, kind: str) -> Resource | None:
+        """Return the watched kind of an owner reference, a custom one too, or None."""
+        found = find_kind(api_version, kind)
+        if found is None:
+            return self.custom.find_kind(api_version, kind)
+        return found if found in self._informers else None
 
     def __getitem__(self, resource: Resource) -> Informer:
         """Return the informer of a stored kind."""
@@ -66,6 +86,7 @@ class SharedInformers:
     async def run(self) -> None:
         """Keep all copies fresh until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self.custom.run())
             for informer in self._informers.values():
                 group.create_task(informer.run())
 
@@ -87,4 +108,6 @@ def _root_ca_or_metadata(obj: Object) -> Object:
 def _reduction(resource: Resource) -> Callable[[Object], Object] | None:
     if resource in _KEPT_WHOLE:
         return None
+    if resource is CUSTOM_RESOURCE_DEFINITIONS:
+        return without_schemas
     return _root_ca_or_metadata if resource is CONFIG_MAPS else metadata_only
