@@ -44,6 +44,7 @@ class Cluster:
         min_token_expiration_seconds: Shortest life that may be asked for; Kubernetes has 600.
         issuer_profile: What becomes of a former issuer: `legacy` or `trust24h`.
         timing: Waiting times of a rollout: `short` or `openshift`.
+        signing_endpoint: Socket of an external signer: a whole path, or `@name`; empty for none.
     """
 
     port: int
@@ -52,6 +53,7 @@ class Cluster:
     min_token_expiration_seconds: int = 600
     issuer_profile: str = "legacy"
     timing: str = "short"
+    signing_endpoint: str = ""
 
     @property
     def server(self) -> str:

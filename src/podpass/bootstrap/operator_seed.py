@@ -25,6 +25,7 @@ def operator_settings(home: Home, cluster: Cluster) -> OperatorSettings:
             shared_ip=SHARED_IP,
             min_token_expiration_seconds=cluster.min_token_expiration_seconds,
             signing_algorithm=cluster.signing_algorithm,
+            signing_endpoint=cluster.signing_endpoint,
         ),
         profile=PROFILES[cluster.issuer_profile],
         timing=TIMINGS[cluster.timing],

@@ -38,6 +38,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     show_default=True,
     help="Of new signing keys.",
 )
+@click.option("--signing-endpoint", default="", help="Socket of an external signer.")
 @click.option(
     "--issuer-profile",
     type=click.Choice(sorted(PROFILES)),
@@ -65,6 +66,7 @@ def command(
     shared_ip: str,
     min_token_expiration_seconds: int,
     signing_algorithm: str,
+    signing_endpoint: str,
     issuer_profile: str,
     timing: str,
     leader_elect: bool,
@@ -81,6 +83,7 @@ def command(
             shared_ip=shared_ip,
             min_token_expiration_seconds=min_token_expiration_seconds,
             signing_algorithm=signing_algorithm,
+            signing_endpoint=signing_endpoint,
         ),
         kubeconfig=kubeconfig,
         profile=PROFILES[issuer_profile],

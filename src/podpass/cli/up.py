@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import signal
 import time
+from importlib.util import find_spec
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -34,6 +36,25 @@ def parse_duration(_ctx: click.Context, _param: click.Parameter, value: str | No
     return int(match[1]) * _UNITS[match[2]]
 
 
+def read_endpoint(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Read where an external signer listens; a path is made whole."""
+    if value is None:
+        return None
+    from podpass.apiserver.external_jwt.endpoint import grpc_target  # noqa: PLC0415 - rarely given
+    from podpass.apiserver.external_jwt.failures import SignerUnusable  # noqa: PLC0415
+
+    endpoint = value if value.startswith("@") else str(Path(value).absolute())
+    try:
+        grpc_target(endpoint)
+    except SignerUnusable as error:
+        raise click.BadParameter(str(error)) from error
+    if not endpoint.startswith("@") and not Path(endpoint).parent.is_dir():
+        raise click.BadParameter(f"there is no directory {Path(endpoint).parent}")
+    if find_spec("grpc") is None:
+        raise click.BadParameter("it needs gRPC: pip install 'podpass[external-signer]'")
+    return endpoint
+
+
 @click.command()
 @home_option
 @click.option("--nodes", type=int, metavar="N", help=f"Number of nodes [default: {DEFAULT_NODES}].")
@@ -51,6 +72,12 @@ def parse_duration(_ctx: click.Context, _param: click.Parameter, value: str | No
     "--signing-algorithm",
     type=click.Choice(["RS256", "ES256"]),
     help="How tokens are signed; fixed when the home is made [default: RS256].",
+)
+@click.option(
+    "--signing-endpoint",
+    metavar="SOCKET",
+    callback=read_endpoint,
+    help="Sign with a program at this unix socket, a path or @name (docs/external-signer.md).",
 )
 @click.option(
     "--issuer-profile",

@@ -29,6 +29,7 @@ def operator_arguments(settings: OperatorSettings) -> list[str]:
         f"--shared-ip={plane.shared_ip}",
         f"--min-token-expiration-seconds={plane.min_token_expiration_seconds}",
         f"--signing-algorithm={plane.signing_algorithm}",
+        *([f"--signing-endpoint={plane.signing_endpoint}"] if plane.signing_endpoint else []),
         f"--issuer-profile={settings.profile.name}",
         f"--timing={timing}",
     ]

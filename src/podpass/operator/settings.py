@@ -103,6 +103,7 @@ class ControlPlane:
         shared_ip: Address at which every API server answers.
         min_token_expiration_seconds: Shortest life of a token that may be asked for.
         signing_algorithm: Of keys that the operator makes: `RS256` or `ES256`.
+        signing_endpoint: Socket of an external signer on every host: a path, or `@name`.
     """
 
     node_directory: str
@@ -112,6 +113,7 @@ class ControlPlane:
     shared_ip: str = "127.0.0.1"
     min_token_expiration_seconds: int = 600
     signing_algorithm: str = "RS256"
+    signing_endpoint: str = ""
 
     def node_path(self, node: str, name: str) -> str:
         """Return the host path of `manifests` or `resources` of a node."""

@@ -1,11 +1,13 @@
 """The pod of the API server, with `REVISION`, `NODE_NAME` and `NODE_IP` where a node's stand.
 
 It sees three directories: the resources of its revision, the certificates, and the store, and
-listens on a unix socket in a fourth. The installer, or the first start of a home, fills it in.
+listens on a unix socket in a fourth. The socket of an external signer is in a fifth. The installer,
+or the first start of a home, fills it in.
 """
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Final
 
 import orjson
@@ -18,6 +20,7 @@ RESOURCES: Final = "/etc/kubernetes/static-pod-resources"
 CERTS: Final = "/etc/kubernetes/static-pod-certs"
 STORE: Final = "/var/lib/podpass/store"
 RUN: Final = "/var/lib/podpass/run"
+SIGNER: Final = "/var/lib/podpass/signer"
 POD_PREFIX: Final = "kube-apiserver-pod"
 """Directory of a revision: `kube-apiserver-pod-12`."""
 
@@ -27,6 +30,16 @@ IMAGE: Final = "podpass"
 CONFIG_FILE: Final = f"{RESOURCES}/configmaps/config/config.yaml"
 
 _LOG_LEVELS: Final = {"": 2, "Normal": 2, "Debug": 4, "Trace": 6, "TraceAll": 10}
+
+
+def signing_endpoint(plane: ControlPlane) -> str:
+    """Return where the external signer's socket is for the API server.
+
+    An abstract socket belongs to the network, which the pod shares with its node; of any other the
+    directory is mounted, so that a signer that starts anew, with a new socket, is found.
+    """
+    endpoint = plane.signing_endpoint
+    return endpoint if endpoint.startswith("@") else f"{SIGNER}/{PurePosixPath(endpoint).name}"
 
 
 def fill_in(text: str, *, revision: int, node_name: str, node_ip: str) -> str:
@@ -54,6 +67,9 @@ def static_pod(plane: ControlPlane, timing: Timing, *, log_level: str = "") -> O
         ("store", plane.store_directory, STORE, False),
         ("run", plane.run_directory, RUN, False),
     ]
+    if plane.signing_endpoint and not plane.signing_endpoint.startswith("@"):
+        directory = str(PurePosixPath(plane.signing_endpoint).parent)
+        mounts.append(("signer", directory, SIGNER, True))
     period = max(1, round(timing.readiness_period.total_seconds()))
     startup = {"periodSeconds": 1, "failureThreshold": 150, "timeoutSeconds": 10}
     liveness = {"periodSeconds": 10, "failureThreshold": 3, "timeoutSeconds": 10}

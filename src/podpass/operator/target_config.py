@@ -4,6 +4,7 @@
    (`unsupportedConfigOverrides`). Objects are merged, lists replaced.
 2. `config.yaml` is JSON, with sorted keys, so that the same configuration is the same text.
 3. Only the state `Managed` renders; every other one, also `Force`, leaves what is there.
+4. With an external signer there are no key files of service accounts: neither would count.
 
 Source: openshift/cluster-kube-apiserver-operator, `targetconfigcontroller` and
 `bindata/assets/config`.
@@ -26,6 +27,7 @@ from podpass.operator.static_pod_template import (
     RUN,
     STORE,
     render_manifest,
+    signing_endpoint,
     static_pod,
 )
 
@@ -49,7 +51,6 @@ def shipped_config(plane: ControlPlane, timing: Timing) -> Object:
         "kubelet-client-key": f"{_SECRETS}/{names.KUBELET_CLIENT}/tls.key",
         "secure-port": str(plane.port),
         "service-account-min-token-expiration": f"{plane.min_token_expiration_seconds}s",
-        "service-account-signing-key-file": f"{_SECRETS}/{names.SIGNING_KEY}/{names.PRIVATE_KEY}",
         "shutdown-delay-duration": f"{delay}ms",
         "storage": f"sqlite://{STORE}/podpass.db",
         "tls-cert-file": f"{_SECRETS}/{names.SERVING_CERT}/tls.crt",
@@ -58,16 +59,24 @@ def shipped_config(plane: ControlPlane, timing: Timing) -> Object:
         "service-account-issuer": names.DEFAULT_ISSUER,
         "api-audiences": names.DEFAULT_ISSUER,
     }
+    key_files: list[str] = []
+    if plane.signing_endpoint:  # 4
+        arguments["service-account-signing-endpoint"] = signing_endpoint(plane)
+    else:
+        arguments["service-account-signing-key-file"] = (
+            f"{_SECRETS}/{names.SIGNING_KEY}/{names.PRIVATE_KEY}"
+        )
+        key_files = [
+            f"{RESOURCES}/configmaps/{names.LEGACY_SIGNING_CERTS}",
+            f"{RESOURCES}/configmaps/{names.SIGNING_CERTS}",
+        ]
     lists = {name: [value] for name, value in arguments.items()}
     lists["bind-address"] = list(dict.fromkeys([plane.shared_ip, "NODE_IP"]))
     return {
         "apiVersion": "kubecontrolplane.config.openshift.io/v1",
         "kind": "KubeAPIServerConfig",
         "apiServerArguments": lists,
-        "serviceAccountPublicKeyFiles": [
-            f"{RESOURCES}/configmaps/{names.LEGACY_SIGNING_CERTS}",
-            f"{RESOURCES}/configmaps/{names.SIGNING_CERTS}",
-        ],
+        "serviceAccountPublicKeyFiles": key_files,
     }
 
 

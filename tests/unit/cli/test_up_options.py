@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
 
 from podpass.cli.main import COMMANDS, group
-from podpass.cli.up import command, parse_duration
+from podpass.cli.up import command, parse_duration, read_endpoint
 
 CONTEXT = click.Context(command)
 PARAMETER = command.params[0]
@@ -22,6 +24,27 @@ def test_spans_are_read(text: str, seconds: int) -> None:
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="10m"):
         parse_duration(CONTEXT, PARAMETER, text)
+
+
+def test_a_signing_endpoint_is_made_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_endpoint(CONTEXT, PARAMETER, "s.sock") == str(tmp_path / "s.sock")
+    assert read_endpoint(CONTEXT, PARAMETER, "/tmp/s.sock") == "/tmp/s.sock"
+    assert read_endpoint(CONTEXT, PARAMETER, "@kms") == "@kms"
+    assert read_endpoint(CONTEXT, PARAMETER, None) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        pytest.param("@a..b", "is no abstract socket", id="a bad abstract name"),
+        pytest.param("/no/such/s.sock", "there is no directory /no/such", id="no directory"),
+        pytest.param(f"/tmp/{'s' * 200}", "longer than 107 bytes", id="a long path"),
+    ],
+)
+def test_a_signing_endpoint_that_cannot_be(value: str, why: str) -> None:
+    with pytest.raises(click.BadParameter, match=why):
+        read_endpoint(CONTEXT, PARAMETER, value)
 
 
 def test_help_names_every_command_without_importing_them() -> None:

@@ -45,6 +45,7 @@ def test_the_flags_say_what_the_settings_say(settings: OperatorSettings) -> None
             shared_ip=found["shared_ip"],
             min_token_expiration_seconds=found["min_token_expiration_seconds"],
             signing_algorithm=found["signing_algorithm"],
+            signing_endpoint=found["signing_endpoint"],
         ),
         profile=PROFILES[found["issuer_profile"]],
         timing=TIMINGS[found["timing"]],

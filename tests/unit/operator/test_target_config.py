@@ -94,6 +94,33 @@ def test_the_shared_address_of_one_node_is_not_bound_twice() -> None:
 
 
 @pytest.mark.parametrize(
+    ("endpoint", "inside", "directories"),
+    [
+        pytest.param(
+            "/run/kms/s.sock",
+            "/var/lib/podpass/signer/s.sock",
+            [("/run/kms", "/var/lib/podpass/signer")],
+            id="the directory of a path is mounted",
+        ),
+        pytest.param("@kms.prod", "@kms.prod", [], id="an abstract socket needs no directory"),
+    ],
+)
+def test_an_external_signer_takes_the_place_of_the_key_files(
+    endpoint: str, inside: str, directories: list[tuple[str, str]]
+) -> None:
+    plane = replace(PLANE, signing_endpoint=endpoint)
+    config = shipped_config(plane, FAST)
+    assert config["apiServerArguments"]["service-account-signing-endpoint"] == [inside]
+    assert "service-account-signing-key-file" not in config["apiServerArguments"]
+    assert config["serviceAccountPublicKeyFiles"] == []
+    spec = static_pod(plane, FAST)["spec"]
+    hosts = {one["name"]: one["hostPath"]["path"] for one in spec["volumes"]}
+    mounts = {one["name"]: one["mountPath"] for one in spec["containers"][0]["volumeMounts"]}
+    usual = {one["name"] for one in static_pod(PLANE, FAST)["spec"]["volumes"]}
+    assert [(hosts[name], mounts[name]) for name in hosts.keys() - usual] == directories
+
+
+@pytest.mark.parametrize(
     ("overrides", "paths"),
     [
         pytest.param({"b": 1, "a": {"d": [], "c": {}}}, ["a.c", "a.d", "b"], id="sorted leaves"),
