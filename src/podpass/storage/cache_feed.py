@@ -118,7 +118,7 @@ class CacheFeed:
     async def _snapshot(
         self, wanted: int, prefix: str = ""
     ) -> tuple[list[KeyValue], StoreRevision]:
-        if not self._ready_at:
+        if not (prefix or self._ready_at):
             return [], self._ready_at
         revision = StoreRevision(wanted)
         entries: list[KeyValue] = []

@@ -1,9 +1,10 @@
 """The custom kinds that this process serves: their resources and watch caches come and go.
 
 1. It follows the watch cache of the definitions; whoever feeds that one feeds these.
-2. A definition that changes what is served gets new caches: watches on the old ones end, as they
-   do in Kubernetes, and their clients begin again.
-3. A new cache is filled from the store, at the revision where its definition stands.
+2. When a definition changes what is served, its caches start over: watches end, as they do in
+   Kubernetes, and their clients begin again.
+3. A cache is filled from the store, at the revision where its definition stands; nobody who asks
+   for that revision sees it before.
 4. Nothing is loaded or kept while there is no definition.
 """
 
@@ -65,8 +66,8 @@ class DefinedKinds:
         """Fill the caches of a prefix from a snapshot."""
         for cache in self.caches_of(prefix):
             cache.reset([load_as(cache.resource, one) for one in entries], revision)
-            cache.progress(revision)
             cache.mark_ready()
+            cache.progress(revision)
         self.unfilled = [one for one in self.unfilled if one != prefix]
 
     def _definition_changed(self, _: str, old: Object | None, new: Object | None) -> None:
@@ -81,16 +82,24 @@ class DefinedKinds:
         spec = definition["spec"]
         group, plural = spec["group"], spec["names"]["plural"]
         prefix = f"{self._objects.prefix}/{group}/{plural}/"
+        kept: dict[Resource, WatchCache] = {}
         for former in self._by_prefix.pop(prefix, ()):
             del self._by_plural[former.group, former.version, former.plural]
             cache = self._caches.pop(former)
-            cache.reset((), cache.revision)
+            if former in served:
+                kept[former] = cache
+            else:
+                cache.close()
         if served:
             self._by_prefix[prefix] = tuple(served)
             self.unfilled.append(prefix)
         for resource in served:
             self._by_plural[group, resource.version, plural] = resource
-            self._caches[resource] = WatchCache(self._objects, resource, history=self._history)
+            again = kept.get(resource)
+            if again is None:
+                again = WatchCache(self._objects, resource, history=self._history)
+            again.resource = resource  # equal to the former but for its rules
+            self._caches[resource] = again
 
 
 def _serves_the_same(old: Object, new: Object) -> bool:

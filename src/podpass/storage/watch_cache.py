@@ -59,6 +59,7 @@ class WatchCache:
         self._order = itertools.count()
         self._subscriptions: WeakSet[Subscription] = WeakSet()
         self._callbacks: list[ChangeCallback] = []
+        self._closed = False
 
     @property
     def revision(self) -> StoreRevision:
@@ -119,7 +120,7 @@ class WatchCache:
             StatusError: 410, the history does not reach back that far.
         """
         after = self._revision if after_revision is None else after_revision
-        if after < self._floor:
+        if after < self._floor or self._closed:
             raise errors.expired(f"too old resource version: {after} ({self._floor})")
         missed: deque[CacheEvent] = deque()
         for event in reversed(self._history):
@@ -151,6 +152,16 @@ class WatchCache:
         if self._callbacks:
             self._call_with_differences(before)
         self._revision = revision
+
+    def close(self) -> None:
+        """Be empty from now on: who waits finds nothing, who watches starts over."""
+        self.reset((), self._revision)
+        self._closed = True
+        self.mark_ready()
+        while self._waiting:
+            _, _, future = heapq.heappop(self._waiting)
+            if not future.done():
+                future.set_result(None)
 
     def apply(self, change: Change) -> None:
         """Take the next change of this resource."""

@@ -123,6 +123,14 @@ async def call(
         return response.status, await response.json()
 
 
+async def answered(session: aiohttp.ClientSession, path: str, code: int) -> None:
+    """Ask until the answer has this code."""
+    async with asyncio.timeout(5):
+        found = 0
+        while found != code:
+            found, _ = await call(session, "GET", path)
+
+
 async def define(session: aiohttp.ClientSession, definition: dict[str, Any]) -> dict[str, Any]:
     """Create a definition and wait until its kind is served."""
     code, created = await call(session, "POST", DEFINITIONS, definition)
@@ -131,7 +139,9 @@ async def define(session: aiohttp.ClientSession, definition: dict[str, Any]) -> 
     async with asyncio.timeout(5):
         while True:
             _, found = await call(session, "GET", path)
-            conditions = {one["type"]: one["status"] for one in found["status"].get("conditions", ())}
+            conditions = {
+                one["type"]: one["status"] for one in found["status"].get("conditions", ())
+            }
             if conditions.get("Established") == "True":
                 return dict(found)
             await asyncio.sleep(0)
