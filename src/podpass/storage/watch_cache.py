@@ -224,4 +224,6 @@ class WatchCache:
 
 def _kept(known: StoredObject | None, listed: StoredObject) -> StoredObject:
     """Return the entry that is known already if it is the same state: it may be decoded."""
-    return known if known is not None and known.revision == listed.revision else listed
+    if known is None or known.revision != listed.revision or known.raw != listed.raw:
+        return listed
+    return known
