@@ -42,6 +42,7 @@ def test_a_running_pod_gets_its_own_grace_period() -> None:
     }
 
 
+@pytest.mark.rule("deletion.unscheduled")
 @pytest.mark.parametrize(
     ("obj", "options"),
     [
@@ -63,6 +64,7 @@ def test_the_request_names_the_grace_period(asked: int, grace: int) -> None:
     assert metadata["deletionGracePeriodSeconds"] == grace
 
 
+@pytest.mark.rule("deletion.shorten")
 def test_a_second_request_shortens_the_grace_period() -> None:
     options = DeleteOptions(grace_period_seconds=10)
     deletion = plan_deletion(PODS, terminating(25, 30), options, now=NOW)
@@ -71,6 +73,7 @@ def test_a_second_request_shortens_the_grace_period() -> None:
     assert deletion.object["metadata"]["deletionGracePeriodSeconds"] == 10
 
 
+@pytest.mark.rule("deletion.shorten")
 def test_a_shortened_deletion_never_lies_in_the_past() -> None:
     options = DeleteOptions(grace_period_seconds=1)
     deletion = plan_deletion(PODS, terminating(5, 30), options, now=NOW)
