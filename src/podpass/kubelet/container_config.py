@@ -147,7 +147,10 @@ def container_config(
         supplemental_groups=supplemental_groups(pod),
         read_only_root=bool(own.get("readOnlyRootFilesystem")),
         stdin=bool(container.get("stdin")),
+        stdin_once=bool(container.get("stdinOnce")),
         tty=bool(container.get("tty")),
+        log_bytes=settings.container_log_max_size,
+        log_files=settings.container_log_max_files,
         annotations={SPEC_HASH: spec_hash(container)},
     )
 

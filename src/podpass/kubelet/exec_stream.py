@@ -1,4 +1,4 @@
-"""A command in a container over a websocket, as kubectl speaks it.
+"""A command in a container, or its own process, over a websocket, as kubectl speaks it.
 
 Each message starts with the number of its channel: 0 stdin, 1 stdout, 2 stderr, 3 the final
 Status, 4 the terminal's size; clients may send them as text, as the Python one does. In
@@ -93,12 +93,13 @@ async def _feed(socket: web.WebSocketResponse, session: ExecSession) -> None:
         if channel == STDIN and data:
             await session.write(data)
         elif channel == RESIZE:
-            await _resize(session, data)
+            await resize(session, data)
         elif channel == CLOSE and data[:1] == bytes([STDIN]):
             await session.close_stdin()
 
 
-async def _resize(session: ExecSession, data: bytes) -> None:
+async def resize(session: ExecSession, data: bytes) -> None:
+    """Set the terminal to the size that a client sent, if it is one."""
     try:
         size = orjson.loads(data)
         width, height = int(size["Width"]), int(size["Height"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -21,9 +21,15 @@ from podpass.api.errors import StatusError, bad_request, internal, unauthorized
 from podpass.api.resources import Object
 from podpass.base.clock import Clock
 from podpass.base.metrics import CONTENT_TYPE, Registry
-from podpass.kubelet import exec_stream, port_forward
+from podpass.kubelet import exec_stream, port_forward, spdy_exec
 from podpass.kubelet.container_logs import parse_log_options, read_log
-from podpass.kubelet.runtime.interface import ContainerID, Runtime, RuntimeFailure, SandboxID
+from podpass.kubelet.runtime.interface import (
+    ContainerID,
+    ExecSession,
+    Runtime,
+    RuntimeFailure,
+    SandboxID,
+)
 
 _LOG = logging.getLogger("kubelet.server")
 _MASTERS = "system:masters"
@@ -115,6 +121,7 @@ class KubeletServer:
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
         app.router.add_route("*", "/exec/{namespace}/{pod}/{container}", self._exec)
+        app.router.add_route("*", "/attach/{namespace}/{pod}/{container}", self._attach)
         app.router.add_route("*", "/portForward/{namespace}/{pod}", self._port_forward)
         return app
 
@@ -151,17 +158,18 @@ class KubeletServer:
         command = tuple(request.query.getall("command", []))
         if not command:
             raise bad_request("you must specify at least 1 command for the container")
-        socket = await _upgrade(request, exec_stream.PROTOCOLS)
-        query = request.query
-        try:
-            session = await self.runtime.exec(
-                found.id, command, stdin=_is_set(query, "input", "stdin"), tty=_is_set(query, "tty")
-            )
-        except RuntimeFailure as error:
-            await exec_stream.refuse(socket, str(error))
-            return socket
-        await exec_stream.serve(socket, session)
-        return socket
+        wanted = _wanted_streams(request.query)
+
+        def start() -> Awaitable[ExecSession]:
+            stdin, tty = "stdin" in wanted, "resize" in wanted
+            return self.runtime.exec(found.id, command, stdin=stdin, tty=tty)
+
+        return await _serve_command(request, wanted, start)
+
+    async def _attach(self, request: web.Request) -> web.StreamResponse:
+        found = self._find(request)
+        wanted = _wanted_streams(request.query)
+        return await _serve_command(request, wanted, lambda: self.runtime.attach(found.id))
 
     async def _port_forward(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["pod"]
@@ -189,9 +197,36 @@ async def _upgrade(request: web.Request, protocols: tuple[str, ...]) -> web.WebS
     return socket
 
 
-def _is_set(query: object, *names: str) -> bool:
-    get = getattr(query, "get")  # noqa: B009 - a multidict
-    return any(get(name) in {"1", "true"} for name in names)
+async def _serve_command(
+    request: web.Request, wanted: set[str], start: Callable[[], Awaitable[ExecSession]]
+) -> web.StreamResponse:
+    socket = await _upgrade(request, (*exec_stream.PROTOCOLS, spdy_exec.TUNNEL))
+    if socket.ws_protocol == spdy_exec.TUNNEL:
+        await spdy_exec.serve(socket, wanted, start)
+        return socket
+    try:
+        session = await start()
+    except RuntimeFailure as error:
+        await exec_stream.refuse(socket, str(error))
+        return socket
+    await exec_stream.serve(socket, session)
+    return socket
+
+
+def _wanted_streams(query: Mapping[str, str]) -> set[str]:
+    """Return which streams the client asks for, by their SPDY names."""
+
+    def is_set(*names: str) -> bool:
+        return any(query.get(name) in {"1", "true"} for name in names)
+
+    tty = is_set("tty")
+    asked = {
+        "stdin": is_set("input", "stdin"),
+        "stdout": is_set("output", "stdout"),
+        "stderr": is_set("error", "stderr") and not tty,
+        "resize": tty,
+    }
+    return {name for name, wanted in asked.items() if wanted}
 
 
 def _json(body: Object, status: int = 200) -> web.Response:

@@ -51,6 +51,10 @@ class KubeletSettings:
         mount_retry_maximum: Seconds of the longest such wait; 10 (upstream 122).
         stop_grace: Seconds that pods have to end when the kubelet is told to stop them; 5.
         max_pods: Pods of this node; upstream `--max-pods`.
+        container_log_max_size: Bytes at which a container's log is rotated; 10 MiB as upstream
+            `containerLogMaxSize`.
+        container_log_max_files: Files of a container's log that are kept, the current one
+            included; 5 as upstream `containerLogMaxFiles`.
     """
 
     node_name: str
@@ -83,6 +87,8 @@ class KubeletSettings:
     mount_retry_maximum: float = 10.0
     stop_grace: float = 5.0
     max_pods: int = 110
+    container_log_max_size: int = 10 * 1024 * 1024
+    container_log_max_files: int = 5
 
     def pod_directory(self, uid: str) -> Path:
         """Return the directory of one pod."""

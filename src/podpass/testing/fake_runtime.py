@@ -275,6 +275,14 @@ class FakeRuntime:
         self.sessions.append(session)
         return session
 
+    async def attach(self, container_id: ContainerID) -> FakeExecSession:
+        status = self._known(container_id)
+        if status.state is not ContainerState.RUNNING:
+            raise ContainerGone(f"container {container_id} does not run")
+        session = FakeExecSession(ExecResult(0, f"output of {status.config.name}".encode(), b""))
+        self.sessions.append(session)
+        return session
+
     async def connect(self, sandbox_id: SandboxID, port: int) -> int:
         sandbox = self._sandboxes.get(sandbox_id)
         if sandbox is None or sandbox.state is not SandboxState.READY:

@@ -31,6 +31,7 @@ from podpass.kubelet.server import (
     server_context,
 )
 from podpass.testing.fake_runtime import FakeRuntime
+from podpass.testing.spdy_client import SpdyClient
 
 
 class OneContainer:
@@ -122,6 +123,7 @@ async def served(pki: Path, tmp_path: Path) -> AsyncIterator[Served]:
         pytest.param("master", "/containerLogs/default/p/c?tailLines=x", 400, id="bad parameter"),
         pytest.param("master", "/exec/default/p/c?command=true", 400, id="exec without websocket"),
         pytest.param("master", "/exec/default/p/c", 400, id="exec without a command"),
+        pytest.param("master", "/attach/default/p/c", 400, id="attach without websocket"),
         pytest.param("master", "/portForward/default/q", 404, id="ports of no pod"),
         pytest.param("master", "/portForward/default/p", 400, id="ports without websocket"),
         pytest.param("master", "/portForward/default/p?port=x", 400, id="a port that is none"),
@@ -198,3 +200,29 @@ async def test_ports_of_a_pod_are_forwarded(served: Served) -> None:
         assert await one.receive_bytes() == b"\x00\x08\x00"
         assert await one.receive_bytes() == b"\x01\x08\x00"
         assert b"nobody listens on port 8" in await one.receive_bytes()
+
+
+async def test_a_client_attaches(served: Served) -> None:
+    async with (
+        served.session("master") as session,
+        session.ws_connect(
+            "/attach/default/p/c?input=1&output=1", protocols=["v5.channel.k8s.io"]
+        ) as socket,
+    ):
+        assert await socket.receive_bytes() == b"\x01output of c"
+        assert orjson.loads((await socket.receive_bytes())[1:])["status"] == "Success"
+
+
+async def test_spdy_gets_the_streams_that_the_query_asks_for(served: Served) -> None:
+    served.runtime.on_exec = lambda _config, _command: ExecResult(0, b"out", b"err")
+    tunnel = "SPDY/3.1+v4.channel.k8s.io"
+    path = "/exec/default/p/c?command=x&output=1&error=1&tty=1"
+    async with (
+        served.session("master") as session,
+        session.ws_connect(path, protocols=[tunnel]) as socket,
+    ):
+        client = SpdyClient(socket.send_bytes)
+        streams = [await client.open(streamType=one) for one in ("error", "stdout", "resize")]
+        async for message in socket:
+            client.feed(message.data)
+    assert client.received[streams[1]] == b"outerr", "a terminal has one output"

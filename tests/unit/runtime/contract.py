@@ -277,6 +277,8 @@ class RuntimeContract:
         await exit_of(rig.runtime, container_id)
         with pytest.raises(ContainerGone):
             await rig.runtime.exec_sync(container_id, ("true",), SOON)
+        with pytest.raises(ContainerGone):
+            await rig.runtime.attach(container_id)
 
     async def test_a_port_nobody_listens_on_refuses(self, rig: Rig) -> None:
         sandbox_id = await rig.runtime.run_pod_sandbox(pod(rig.directory))

@@ -49,3 +49,37 @@ def test_a_full_disk_loses_entries_and_nothing_else() -> None:
     log = LogWriter("/dev/full")
     log.feed(b"stdout", b"lost\n")
     log.feed(b"stdout", b"")
+
+
+def sizes(directory: Path) -> dict[str, str]:
+    return {
+        one.name: "".join(line.rsplit(" ", 1)[1] for line in one.read_text().splitlines())
+        for one in sorted(directory.iterdir())
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "kept"),
+    [
+        pytest.param(1, {"0.log": ""}, id="one file"),
+        pytest.param(2, {"0.log": "", "0.log.1": "e"}, id="two files"),
+        pytest.param(3, {"0.log": "", "0.log.1": "e", "0.log.2": "d"}, id="three files"),
+    ],
+)
+def test_a_full_file_makes_place_for_the_next(
+    tmp_path: Path, files: int, kept: dict[str, str]
+) -> None:
+    log = LogWriter(str(tmp_path / "0.log"), max_bytes=20, max_files=files)
+    for letter in b"abcde":
+        log.feed(b"stdout", bytes([letter]) + b"\n")
+    assert sizes(tmp_path) == kept
+
+
+def test_a_file_is_rotated_when_it_has_reached_its_size_and_not_before(tmp_path: Path) -> None:
+    entry = len(timestamp(0)) + len(" stdout F a\n")
+    log = LogWriter(str(tmp_path / "0.log"), max_bytes=2 * entry, max_files=5)
+    log.feed(b"stdout", b"a\n")
+    assert sizes(tmp_path) == {"0.log": "a"}
+    again = LogWriter(str(tmp_path / "0.log"), max_bytes=2 * entry, max_files=5)
+    again.feed(b"stdout", b"b\n")
+    assert sizes(tmp_path) == {"0.log": "", "0.log.1": "ab"}

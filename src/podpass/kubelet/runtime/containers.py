@@ -12,12 +12,14 @@ from podpass.base.clock import Clock
 from podpass.kubelet.image import Image
 from podpass.kubelet.images import ImageCatalog
 from podpass.kubelet.runtime import launch
+from podpass.kubelet.runtime.attach_session import AttachSession, attach, listen
 from podpass.kubelet.runtime.bubblewrap import (
     Overlay,
     bubblewrap_path,
     is_rootful,
     probe_overlay,
 )
+from podpass.kubelet.runtime.container_streams import LISTENER
 from podpass.kubelet.runtime.exec_session import EmbeddedExecSession, start_exec
 from podpass.kubelet.runtime.interface import (
     ContainerConfig,
@@ -184,10 +186,20 @@ class Containers:
             gid=plan.gid,
             groups=plan.groups,
             stdin=config.stdin,
+            stdin_once=config.stdin_once,
             tty=config.tty,
+            log_bytes=config.log_bytes,
+            log_files=config.log_files,
         )
         try:
-            pid, reply = await start_and_hear("shim", spec, directory, self._watch)
+            with listen(directory) as listener:
+                pid, reply = await start_and_hear(
+                    "shim",
+                    spec,
+                    directory,
+                    self._watch,
+                    descriptors=[(listener.fileno(), LISTENER)],
+                )
         except OSError as error:
             raise RuntimeFailure(f"cannot start the container: {error}") from error
         record = self._state.refresh(record)
@@ -294,6 +306,17 @@ class Containers:
             tty=tty,
         )
         return await start_exec(spec, self._watch, stdin=stdin)
+
+    def join_streams(self, container_id: ContainerID) -> AttachSession:
+        """Join the streams of a container's own process.
+
+        Raises:
+            ContainerGone: It does not run.
+        """
+        record = self._state.refresh(self._known(container_id))
+        if record.status.state is not ContainerState.RUNNING:
+            raise ContainerGone(f"container {container_id} does not run")
+        return attach(self._state.container(container_id), tty=record.status.config.tty)
 
     def _known(self, container_id: ContainerID) -> ContainerRecord:
         record = self._records.get(container_id)

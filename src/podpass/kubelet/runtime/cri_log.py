@@ -6,6 +6,8 @@ shim, so it imports next to nothing.
 Source: Kubernetes, "CRI: log management for container stdout/stderr streams" design document.
 """
 
+# Runs in a small process: no pathlib, no contextlib.
+# ruff: noqa: SIM105
 from __future__ import annotations
 
 import os
@@ -60,13 +62,26 @@ def _entry(head: bytes, line: bytes) -> bytes:
 class LogWriter:
     """Appends what the streams of a container send to its log file.
 
-    A full disk loses entries and never stops the container.
+    A full disk loses entries and never stops the container. A file that has reached its size
+    becomes `PATH.1`, that one `PATH.2`, and so on up to the last that is kept.
+
+    Args:
+        path: The current file.
+        max_bytes: Size at which it is rotated; 0 for never.
+        max_files: How many files are kept, the current one included.
     """
 
-    def __init__(self, path: str) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self._descriptor = os.open(path, flags, 0o640)
+    def __init__(self, path: str, max_bytes: int = 0, max_files: int = 1) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+        self._max_files = max_files
         self._rest = {b"stdout": b"", b"stderr": b""}
+        self._open()
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = os.open(self._path, flags, 0o640)
+        self._size = os.fstat(self._descriptor).st_size
 
     def feed(self, stream: bytes, data: bytes) -> None:
         """Take what `stream` has sent; no bytes mean that it has ended."""
@@ -75,6 +90,26 @@ class LogWriter:
         )
         while text:
             try:
-                text = text[os.write(self._descriptor, text) :]
+                written = os.write(self._descriptor, text)
             except OSError:
                 return
+            text = text[written:]
+            self._size += written
+        if 0 < self._max_bytes <= self._size:
+            try:
+                self._rotate()
+            except OSError:
+                pass  # go on with the file that is open
+
+    def _rotate(self) -> None:
+        names = [self._path, *(f"{self._path}.{n}" for n in range(1, self._max_files))]
+        if len(names) == 1:
+            os.unlink(self._path)  # noqa: PTH108 - no pathlib in the shim
+        for target, source in zip(reversed(names), reversed(names[:-1]), strict=False):
+            try:
+                os.rename(source, target)  # noqa: PTH104 - no pathlib in the shim
+            except FileNotFoundError:
+                pass
+        former = self._descriptor
+        self._open()
+        os.close(former)

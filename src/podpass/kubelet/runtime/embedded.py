@@ -17,6 +17,7 @@ import podpass
 from podpass.base.clock import Clock
 from podpass.kubelet.images import ImageCatalog
 from podpass.kubelet.runtime import launch
+from podpass.kubelet.runtime.attach_session import AttachSession
 from podpass.kubelet.runtime.containers import Containers
 from podpass.kubelet.runtime.exec_session import EmbeddedExecSession, collect
 from podpass.kubelet.runtime.interface import (
@@ -125,6 +126,10 @@ class EmbeddedRuntime:
     ) -> EmbeddedExecSession:
         self._attach()
         return await self._containers.exec(container_id, command, stdin=stdin, tty=tty)
+
+    async def attach(self, container_id: ContainerID) -> AttachSession:
+        self._attach()
+        return self._containers.join_streams(container_id)
 
     async def connect(self, sandbox_id: SandboxID, port: int) -> int:
         self._attach()

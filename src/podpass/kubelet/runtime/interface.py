@@ -113,7 +113,10 @@ class ContainerConfig:
         supplemental_groups: Further GIDs, fsGroup among them.
         read_only_root: Whether the root file system refuses writes.
         stdin: Keep standard input open for attach.
+        stdin_once: End it with the input of the first client.
         tty: Give the process a terminal.
+        log_bytes: Size at which the log is rotated (`LOG.1`, `LOG.2`...); 0 for never.
+        log_files: How many files of it are kept, the current one included.
         annotations: Kept and returned as they are.
     """
 
@@ -131,7 +134,10 @@ class ContainerConfig:
     supplemental_groups: tuple[int, ...] = ()
     read_only_root: bool = False
     stdin: bool = False
+    stdin_once: bool = False
     tty: bool = False
+    log_bytes: int = 10 * 1024 * 1024
+    log_files: int = 5
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -309,6 +315,17 @@ class Runtime(Protocol):
         self, container_id: ContainerID, command: tuple[str, ...], *, stdin: bool, tty: bool
     ) -> ExecSession:
         """Start a command in the container.
+
+        Raises:
+            ContainerGone: It does not run.
+        """
+        ...
+
+    async def attach(self, container_id: ContainerID) -> ExecSession:
+        """Join the streams of the container's own process.
+
+        Its end is the container's end, with exit code 0; `kill` only lets go. `close_stdin` ends
+        the container's input if it has `stdin_once` and no terminal.
 
         Raises:
             ContainerGone: It does not run.

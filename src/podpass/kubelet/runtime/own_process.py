@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from podpass.base.tasks import new_uid
@@ -19,7 +20,12 @@ def new_id() -> str:
 
 
 async def start_and_hear(
-    module: str, spec: ContainerSpec | SandboxSpec, directory: Path, watch: ProcessWatch
+    module: str,
+    spec: ContainerSpec | SandboxSpec,
+    directory: Path,
+    watch: ProcessWatch,
+    *,
+    descriptors: Sequence[tuple[int, int]] = (),
 ) -> tuple[int, bytes]:
     """Start a process of ours; return its pid and what it replied.
 
@@ -28,6 +34,7 @@ async def start_and_hear(
         spec: What it is told.
         directory: Where its complaints go.
         watch: Takes note of its end when we are cancelled; it is killed then.
+        descriptors: Further ones of ours, and which one each becomes there.
 
     Raises:
         OSError: No process can be started.
@@ -37,7 +44,8 @@ async def start_and_hear(
         directory / "stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
     )
     try:
-        pid = start_process(module, spec, descriptors=[(reply, 1), (complaints, 2)])
+        given = [(reply, 1), (complaints, 2), *descriptors]
+        pid = start_process(module, spec, descriptors=given)
     except BaseException:
         os.close(answer)
         raise

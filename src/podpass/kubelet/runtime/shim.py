@@ -9,7 +9,8 @@ pidfd and reads `state.json`:
     ... + {"finished_at", "exit_code", "reason", "message"}       exited
 
 Times are nanoseconds since the epoch, ticks are from `record.start_ticks`. Dies the shim, so does
-the container. `json`, `signal` and `socket` would double its private memory: only small imports.
+the container. Descriptor 3 is the socket at which clients attach (see `container_streams`). `json`,
+`signal` and `socket` would double its private memory: only small imports.
 """
 
 # Runs in a small process: no pathlib, no contextlib.
@@ -18,11 +19,11 @@ from __future__ import annotations
 
 import marshal
 import os
-import select
 import time
 
 from podpass.kubelet.runtime import credentials, kernel
 from podpass.kubelet.runtime.container_init import SetupFailed, start_program
+from podpass.kubelet.runtime.container_streams import LISTENER, ContainerStreams
 from podpass.kubelet.runtime.cri_log import LogWriter
 from podpass.kubelet.runtime.program import CannotExecute
 from podpass.kubelet.runtime.record import start_ticks, write_record
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 START_ERROR = 128
 """Exit code of a container whose program never ran, as containerd gives it."""
-_CHUNK = 65536
 
 
 def main() -> None:
@@ -44,6 +44,7 @@ def main() -> None:
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     os.dup2(null, 0)
     os.dup2(null, 1)
+    os.set_inheritable(LISTENER, False)  # noqa: FBT003 - positional only
     kernel.name_process("podpass-shim")
     Shim(spec, reply).run()
     os._exit(0)
@@ -65,9 +66,11 @@ class Shim:
         """Start the container and stay until it has ended."""
         self._claim()
         try:
-            log = LogWriter(self._spec["log_path"])
+            log = LogWriter(
+                self._spec["log_path"], self._spec["log_bytes"], self._spec["log_files"]
+            )
             self._join_pod()
-            pid, outputs = self._start()
+            pid, outputs, stdin = self._start()
         except (SetupFailed, CannotExecute, OSError) as error:
             cannot_execute = isinstance(error, CannotExecute)
             self._finish(START_ERROR, "StartError", str(error))
@@ -80,7 +83,15 @@ class Shim:
         }
         write_record(self._path, self._record, durable=False)
         self._answer(b"running")
-        status = _copy_until_exit(pid, outputs, log)
+        streams = ContainerStreams(
+            pid,
+            outputs,
+            stdin,
+            terminal=self._spec["tty"],
+            stdin_once=self._spec["stdin_once"],
+            log=log,
+        )
+        status = streams.run()
         code = os.waitstatus_to_exitcode(status)
         code = code if code >= 0 else 128 - code
         self._finish(code, "Error" if code else "Completed", "")
@@ -125,9 +136,13 @@ class Shim:
         kernel.unshare(shared | kernel.NEW_PID)
         kernel.set_hostname(self._spec["hostname"])
 
-    def _start(self) -> tuple[int, dict[int, bytes]]:
-        """Fork the container's first process; return its pid and where its output comes from."""
-        streams, outputs, inner = self._open_streams()
+    def _start(self) -> tuple[int, dict[int, bytes], int]:
+        """Fork the container's first process.
+
+        Returns:
+            Its pid, where its output comes from, and where its input goes.
+        """
+        streams, outputs, stdin, inner = self._open_streams()
         verdict, verdict_in = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -149,50 +164,18 @@ class Shim:
             os.waitpid(pid, 0)
             text = complaint[1:].decode(errors="replace")
             raise CannotExecute(text, 0) if complaint[:1] == b"x" else SetupFailed(text)
-        return pid, outputs
+        return pid, outputs, stdin
 
-    def _open_streams(self) -> tuple[tuple[int, int, int], dict[int, bytes], set[int]]:
+    def _open_streams(self) -> tuple[tuple[int, int, int], dict[int, bytes], int, set[int]]:
         if self._spec["tty"]:
             master, slave = os.openpty()
-            return (slave, slave, slave), {master: b"stdout"}, {slave}
+            return (slave, slave, slave), {master: b"stdout"}, master, {slave}
+        stdin_in = -1
         if self._spec["stdin"]:
-            stdin, _kept_open = os.pipe()
+            stdin, stdin_in = os.pipe()
         else:
             stdin = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         out, out_in = os.pipe()
         err, err_in = os.pipe()
         streams = (stdin, out_in, err_in)
-        return streams, {out: b"stdout", err: b"stderr"}, set(streams)
-
-
-def _copy_until_exit(pid: int, outputs: dict[int, bytes], log: LogWriter) -> int:
-    """Feed the log until the process has ended; return its wait status."""
-    for descriptor in outputs:
-        os.set_blocking(descriptor, False)
-    waiting = select.poll()
-    ended = os.pidfd_open(pid)
-    for descriptor in (ended, *outputs):
-        waiting.register(descriptor, select.POLLIN)
-    while True:
-        events = [descriptor for descriptor, _ in waiting.poll()]
-        for descriptor in events:
-            if descriptor in outputs and not _copy(descriptor, outputs[descriptor], log):
-                waiting.unregister(descriptor)
-        if ended in events:
-            break
-    for descriptor, stream in outputs.items():
-        while _copy(descriptor, stream, log):
-            pass
-        log.feed(stream, b"")
-    return os.waitpid(pid, 0)[1]
-
-
-def _copy(descriptor: int, stream: bytes, log: LogWriter) -> bool:
-    """Move one chunk to the log; False when nothing more is there."""
-    try:
-        data = os.read(descriptor, _CHUNK)
-    except OSError:  # EAGAIN after the end, EIO of a terminal that was closed
-        return False
-    if data:
-        log.feed(stream, data)
-    return bool(data)
+        return streams, {out: b"stdout", err: b"stderr"}, stdin_in, set(streams)

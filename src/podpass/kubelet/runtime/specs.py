@@ -27,7 +27,10 @@ class ContainerSpec(TypedDict):
         gid: Group id inside.
         groups: Supplementary groups.
         stdin: Keep standard input open instead of reading /dev/null.
+        stdin_once: End it with the input of the first client that is attached.
         tty: Give the program a terminal.
+        log_bytes: Size at which the log is rotated; 0 for never.
+        log_files: How many files of the log are kept, the current one included.
     """
 
     directory: str
@@ -45,7 +48,10 @@ class ContainerSpec(TypedDict):
     gid: int
     groups: list[int]
     stdin: bool
+    stdin_once: bool
     tty: bool
+    log_bytes: int
+    log_files: int
 
 
 class SandboxSpec(TypedDict):
