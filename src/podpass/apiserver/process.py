@@ -44,7 +44,7 @@ async def _run(settings: ApiServerSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        store = await open_store(settings.storage)
+        store = await open_store(settings.store_location)
     except StoreUnavailable as error:
         raise StartError(str(error)) from error
     try:

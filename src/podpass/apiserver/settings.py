@@ -13,6 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from podpass.storage.location import DEFAULT_ETCD_PREFIX, EtcdLocation
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
@@ -112,9 +114,31 @@ class ApiServerSettings:
     storage: str = setting(
         "sqlite:///podpass.db", "--storage", "podpass's own: URL of the store", unit="URL"
     )
+    etcd_servers: tuple[str, ...] = setting(
+        (), "--etcd-servers", "none: the store is the file of --storage", unit="URLs"
+    )
+    etcd_ca_file: Path | None = setting(None, "--etcd-cafile", "the machine's list of CAs")
+    etcd_cert_file: Path | None = setting(None, "--etcd-certfile", "no client certificate")
+    etcd_key_file: Path | None = setting(None, "--etcd-keyfile", "goes with the certificate")
+    etcd_prefix: str = setting(
+        DEFAULT_ETCD_PREFIX, "--etcd-prefix", "apart from a Kubernetes in the same etcd"
+    )
     shutdown_delay_duration: timedelta = setting(
         timedelta(0), "--shutdown-delay-duration", "nothing balances load in front of one machine"
     )
+
+    @property
+    def store_location(self) -> str | EtcdLocation:
+        """Where the objects are kept."""
+        if not self.etcd_servers:
+            return self.storage
+        return EtcdLocation(
+            servers=[one for listed in self.etcd_servers for one in listed.split(",")],
+            ca_file=self.etcd_ca_file,
+            cert_file=self.etcd_cert_file,
+            key_file=self.etcd_key_file,
+            prefix=self.etcd_prefix,
+        )
 
     @property
     def audiences(self) -> tuple[str, ...]:

@@ -31,8 +31,8 @@ from podpass.storage.interface import (
     StoreRevision,
     StoreUnavailable,
 )
+from podpass.storage.location import DEFAULT_ETCD_PREFIX
 
-DEFAULT_PREFIX = "/podpass"
 _COMPACTED_SECONDS = 2.0
 
 
@@ -50,7 +50,7 @@ class EtcdStore:
         cls,
         address: EtcdAddress,
         *,
-        prefix: str = DEFAULT_PREFIX,
+        prefix: str = DEFAULT_ETCD_PREFIX,
         request_seconds: float = REQUEST_SECONDS,
     ) -> Self:
         """Connect to an etcd.

@@ -32,11 +32,33 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+def _secured(pki: Path | None) -> list[str]:
+    if pki is None:
+        return []
+    return [
+        f"--cert-file={pki}/etcd.crt",
+        f"--key-file={pki}/etcd.key",
+        f"--trusted-ca-file={pki}/ca.crt",
+        "--client-cert-auth",
+        # With these the gateway inside etcd speaks to its own port.
+        f"--client-cert-file={pki}/client.crt",
+        f"--client-key-file={pki}/client.key",
+    ]
+
+
 class EtcdMember:
     """One process."""
 
-    def __init__(self, directory: Path, name: str, client: int, peer: int, initial: str) -> None:
-        self.endpoint = f"http://127.0.0.1:{client}"
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        ports: Sequence[int],
+        initial: str,
+        pki: Path | None,
+    ) -> None:
+        client, peer, self._health_port = ports
+        self.endpoint = f"{'https' if pki else 'http'}://127.0.0.1:{client}"
         self._directory = directory
         self._command: Sequence[str | Path] = [
             program() or "etcd",
@@ -47,6 +69,8 @@ class EtcdMember:
             f"--listen-peer-urls=http://127.0.0.1:{peer}",
             f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
             f"--initial-cluster={initial}",
+            f"--listen-metrics-urls=http://127.0.0.1:{self._health_port}",
+            *_secured(pki),
             "--heartbeat-interval=10",
             "--election-timeout=100",
             "--unsafe-no-fsync",
@@ -67,7 +91,7 @@ class EtcdMember:
             time.sleep(0.005)  # noqa: TID251 - waits for a process
 
     def is_healthy(self) -> bool:
-        connection = http.client.HTTPConnection(self.endpoint.removeprefix("http://"), timeout=1)
+        connection = http.client.HTTPConnection("127.0.0.1", self._health_port, timeout=1)
         try:
             connection.request("GET", "/health")
             return b'"true"' in connection.getresponse().read()
@@ -88,19 +112,28 @@ class EtcdMember:
 
 
 class EtcdCluster:
-    """Members that know each other."""
+    """Members that know each other.
 
-    def __init__(self, directory: Path, members: int = 1) -> None:
+    Args:
+        directory: For their data.
+        members: How many.
+        pki: Directory with `ca.crt`, and `etcd` and `client` with `.crt` and `.key`; only clients
+            with a certificate of that CA are then let in.
+    """
+
+    def __init__(self, directory: Path, members: int = 1, pki: Path | None = None) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
-        ports = free_ports(2 * members)
+        found = free_ports(3 * members)
+        ports = [found[3 * index : 3 * index + 3] for index in range(members)]
         names = [f"etcd-{index}" for index in range(members)]
         initial = ",".join(
-            f"{name}=http://127.0.0.1:{ports[2 * i + 1]}" for i, name in enumerate(names)
+            f"{name}=http://127.0.0.1:{peer}"
+            for name, (_, peer, _) in zip(names, ports, strict=True)
         )
         self.members = [
-            EtcdMember(directory, name, ports[2 * i], ports[2 * i + 1], initial)
-            for i, name in enumerate(names)
+            EtcdMember(directory, name, own, initial, pki)
+            for name, own in zip(names, ports, strict=True)
         ]
 
     @property

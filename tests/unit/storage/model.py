@@ -123,7 +123,8 @@ class StoreMachine(RuleBasedStateMachine):
     def compact(self, share: float) -> None:
         revision = int(self.revision * share)
         self.run(self.store.compact(StoreRevision(revision)))
-        self.compacted = max(self.compacted, revision)
+        if revision > self.first:  # there is nothing to forget before
+            self.compacted = max(self.compacted, revision)
 
     @rule(share=st.floats(0, 1), prefix=st.sampled_from(["/a/", "/a/z/", "/b/", "/"]))
     def list_at(self, share: float, prefix: str) -> None:

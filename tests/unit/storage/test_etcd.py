@@ -12,6 +12,8 @@ from storage.contract import StoreContract, read_until
 from storage.etcd_server import GO_ON, STOP, EtcdCluster, program
 from storage.model import StoreMachine
 
+from podpass.base.clock import SystemClock
+from podpass.bootstrap.certificates import ensure_authority, ensure_certificate
 from podpass.storage.etcd import EtcdStore
 from podpass.storage.etcd_gateway import EtcdAddress
 from podpass.storage.interface import (
@@ -23,6 +25,7 @@ from podpass.storage.interface import (
     StoreRevision,
     StoreUnavailable,
 )
+from podpass.storage.location import EtcdLocation, open_store
 
 pytestmark = pytest.mark.skipif(program() is None, reason="no wheel of etcd for this machine")
 
@@ -194,6 +197,33 @@ async def test_a_watch_leaves_a_member_that_does_not_follow(three: EtcdCluster) 
             assert [change.current for change in changes][-1] == entry
         finally:
             three.members[0].signal(GO_ON)
+
+
+async def test_members_with_certificates_let_only_known_clients_in(tmp_path: Path) -> None:
+    pki = tmp_path / "pki"
+    pki.mkdir()
+    now = SystemClock().now()
+    authority = ensure_authority(pki, now=now)
+    ensure_certificate(authority, pki, "etcd", "etcd", now=now, addresses=("127.0.0.1",))
+    ensure_certificate(authority, pki, "client", "podpass", now=now)
+    ca, certificate, key = pki / "ca.crt", pki / "client.crt", pki / "client.key"
+    etcd = EtcdCluster(tmp_path / "etcd", pki=pki)
+    etcd.start()
+    try:
+        known = EtcdLocation(
+            servers=etcd.endpoints, ca_file=ca, cert_file=certificate, key_file=key
+        )
+        store = await open_store(known)
+        await store.create("/a/x", b"one")
+        await store.close()
+        with pytest.raises(StoreUnavailable, match="no member answers"):
+            await open_store(EtcdLocation(servers=etcd.endpoints, ca_file=ca))
+        with pytest.raises(StoreUnavailable, match="certificate verify failed"):
+            await open_store(
+                EtcdLocation(servers=etcd.endpoints, cert_file=certificate, key_file=key)
+            )
+    finally:
+        etcd.kill()
 
 
 async def established(store: EtcdStore, known: KeyValue) -> AsyncIterator[Change | Progress]:
