@@ -66,6 +66,7 @@ def test_without_an_https_issuer_there_are_none(caplog: pytest.LogCaptureFixture
     assert "issuer URL must use https scheme, got: http://i" in caplog.text
 
 
+@pytest.mark.rule("discovery.external-signer-cache")
 def test_documents_may_be_kept_until_the_keys_are_fetched_again() -> None:
     keys = ChangingKeys()
     documents = documents_of(keys)
@@ -74,6 +75,7 @@ def test_documents_may_be_kept_until_the_keys_are_fetched_again() -> None:
     assert documents[CONFIGURATION].headers["Cache-Control"] == "public, max-age=17"
 
 
+@pytest.mark.rule("discovery.render-once")
 def test_other_keys_are_rendered_and_the_same_are_not() -> None:
     keys = ChangingKeys()
     documents = documents_of(keys)

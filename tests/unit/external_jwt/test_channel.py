@@ -51,6 +51,7 @@ async def test_the_three_methods_are_called(socket: str, signer: ReferenceSigner
         assert line.metrics.durations.count(f"/v1.ExternalJWTSigner/{method}", "OK") == 1
 
 
+@pytest.mark.rule("signer.socket")
 async def test_an_abstract_socket_is_called() -> None:
     name = f"@podpass.test-{random_suffix(10)}"
     signer = ReferenceSigner(KEY)
@@ -62,6 +63,7 @@ async def test_an_abstract_socket_is_called() -> None:
         signer.stop()
 
 
+@pytest.mark.rule("signer.late")
 async def test_a_signer_that_comes_late_is_waited_for(socket: str) -> None:
     signer = ReferenceSigner(KEY)
     with Line(socket) as channel:

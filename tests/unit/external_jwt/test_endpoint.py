@@ -8,6 +8,7 @@ from podpass.apiserver.external_jwt.endpoint import grpc_target
 from podpass.apiserver.external_jwt.failures import SignerUnusable
 
 
+@pytest.mark.rule("signer.socket")
 @pytest.mark.parametrize(
     ("endpoint", "target"),
     [
@@ -22,6 +23,7 @@ def test_a_socket_is_named_by(endpoint: str, target: str) -> None:
     assert grpc_target(endpoint) == target
 
 
+@pytest.mark.rule("signer.socket")
 @pytest.mark.parametrize(
     ("endpoint", "why"),
     [

@@ -54,6 +54,7 @@ def test_an_excluded_key_is_trusted_and_not_shown() -> None:
     assert not keys.is_excluded("unknown")
 
 
+@pytest.mark.rule("signer.fetch-keys")
 @pytest.mark.parametrize(
     ("given", "why"),
     [
@@ -147,6 +148,7 @@ BEFORE = answer(wire_key(KEY.public, key_id="a"), wire_key(OTHER.public, key_id=
 A, B = BEFORE.keys
 
 
+@pytest.mark.rule("signer.fetch-keys", "discovery.render-once")
 @pytest.mark.parametrize(
     ("after", "changed"),
     [

@@ -18,11 +18,13 @@ def header(members: Any) -> str:
     return base64url.encode(orjson.dumps(members))
 
 
+@pytest.mark.rule("signer.header")
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "ES384", "ES512"])
 def test_the_four_algorithms_are_allowed(algorithm: str) -> None:
     assert check_header(header(GOOD | {"alg": algorithm})) == "k"
 
 
+@pytest.mark.rule("signer.header")
 @pytest.mark.parametrize(
     "key_id",
     [pytest.param("k" * 1024, id="1024 letters"), pytest.param("ä" * 512, id="512 umlauts")],
@@ -31,6 +33,7 @@ def test_a_key_id_may_have_1024_bytes(key_id: str) -> None:
     assert check_header(header(GOOD | {"kid": key_id})) == key_id
 
 
+@pytest.mark.rule("signer.header")
 @pytest.mark.parametrize(
     ("members", "why"),
     [
@@ -64,6 +67,7 @@ def test_a_header_is_refused(members: Any, why: str) -> None:
     assert str(caught.value) == why
 
 
+@pytest.mark.rule("signer.header")
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -47,6 +47,7 @@ async def test_the_first_fetch_may_take_a_minute(rig: Rig) -> None:
     assert [key.key_id for key in rig.cache.published] == [OLD_ID]
 
 
+@pytest.mark.rule("signer.fetch-keys")
 @pytest.mark.parametrize(
     ("given", "why"),
     [
@@ -70,6 +71,7 @@ async def test_before_the_first_fetch_there_are_no_keys(rig: Rig) -> None:
         await rig.cache.for_token("")
 
 
+@pytest.mark.rule("signer.fetch-keys")
 async def test_keys_are_fetched_again_when_the_signer_said(rig: Rig) -> None:
     await rig.cache.fill()
     async with Background() as background:
@@ -86,6 +88,7 @@ async def test_keys_are_fetched_again_when_the_signer_said(rig: Rig) -> None:
         assert rig.source.fetches == 3
 
 
+@pytest.mark.rule("signer.fetch-keys")
 @pytest.mark.parametrize(
     "given", [pytest.param(AWAY, id="no signer"), pytest.param(answer(hint=0), id="no hint")]
 )
@@ -111,6 +114,7 @@ async def test_after_a_failure_the_old_keys_stay_and_ten_seconds_later_it_is_tri
         assert rig.source.fetches == 4
 
 
+@pytest.mark.rule("signer.refetch")
 async def test_an_unknown_key_id_fetches_at_once(rig: Rig) -> None:
     await rig.cache.fill()
     await rig.clock.advance(1)
@@ -142,6 +146,7 @@ async def test_tokens_do_not_fetch_with(rig: Rig, key_id: str) -> None:
     assert rig.source.fetches == 1
 
 
+@pytest.mark.rule("signer.refetch")
 async def test_a_flood_of_unknown_key_ids_fetches_once_a_second(rig: Rig) -> None:
     await rig.cache.fill()
     await rig.clock.advance(30)
@@ -170,6 +175,7 @@ async def test_a_failed_look_up_does_not_change_the_next_refresh(rig: Rig) -> No
     assert rig.cache.max_age() == 50
 
 
+@pytest.mark.rule("signer.refetch")
 async def test_who_comes_while_a_fetch_is_under_way_shares_it(rig: Rig) -> None:
     await rig.cache.fill()
     await rig.clock.advance(30)
@@ -203,6 +209,7 @@ async def test_closing_ends_a_fetch(rig: Rig) -> None:
     assert filling.cancelled()
 
 
+@pytest.mark.rule("discovery.render-once")
 async def test_documents_are_made_anew_only_after_a_change(rig: Rig) -> None:
     await rig.cache.fill()
     before = rig.cache.published
@@ -223,6 +230,7 @@ async def test_an_excluded_key_verifies_and_is_not_shown(rig: Rig) -> None:
     assert [key.key_id for key in rig.cache.published] == [OLD_ID]
 
 
+@pytest.mark.rule("discovery.external-signer-cache")
 async def test_documents_may_be_kept_until_the_next_fetch(rig: Rig) -> None:
     await rig.cache.fill()
     assert rig.cache.max_age() == 60
@@ -232,6 +240,7 @@ async def test_documents_may_be_kept_until_the_next_fetch(rig: Rig) -> None:
     assert rig.cache.max_age() == 0
 
 
+@pytest.mark.rule("metrics.external-signer")
 async def test_fetches_are_counted_by_their_code(rig: Rig) -> None:
     await rig.cache.fill()
     assert rig.metrics.fetched.value() == rig.clock.now().timestamp()

@@ -10,6 +10,7 @@ from podpass.apiserver.external_jwt.lifetime import Lifetimes, go_duration, nego
 YEAR = 365 * 24 * 3600
 
 
+@pytest.mark.rule("signer.metadata")
 @pytest.mark.parametrize(
     ("ours", "signers", "expected"),
     [
@@ -26,6 +27,7 @@ def test_limits_that_fit(ours: int, signers: int, expected: Lifetimes) -> None:
     assert negotiate(ours, signers) == expected
 
 
+@pytest.mark.rule("signer.metadata")
 @pytest.mark.parametrize(
     ("ours", "signers", "why"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -126,6 +127,7 @@ def claims_of(token: str) -> dict[str, Any]:
     return claims
 
 
+@pytest.mark.rule("signer.sign", "metrics.external-signer", "discovery.external-signer-cache")
 async def test_a_token_of_a_known_key_is_issued_published_and_accepted(client: Client) -> None:
     token = await client.token()
     header = orjson.loads(base64url.decode(token.split(".")[0]))
@@ -145,6 +147,7 @@ async def test_a_token_of_a_known_key_is_issued_published_and_accepted(client: C
     ) in metrics
 
 
+@pytest.mark.rule("signer.unknown-key")
 async def test_a_token_of_an_unknown_key_is_issued_and_not_accepted(
     client: Client, signer: ReferenceSigner
 ) -> None:
@@ -154,6 +157,7 @@ async def test_a_token_of_an_unknown_key_is_issued_and_not_accepted(
     assert "invalid signature, no keys found" in await client.why_not(token)
 
 
+@pytest.mark.rule("signer.unknown-key")
 async def test_a_token_of_another_key_under_a_known_id_is_not_accepted(
     client: Client, signer: ReferenceSigner
 ) -> None:
@@ -164,6 +168,7 @@ async def test_a_token_of_another_key_under_a_known_id_is_not_accepted(
     assert "error in cryptographic primitive" in await client.why_not(token)
 
 
+@pytest.mark.rule("signer.header")
 @pytest.mark.parametrize(
     ("members", "why"),
     [
@@ -183,6 +188,7 @@ async def test_a_bad_header_is_an_error_of_the_server(
     assert await client.refusal() == (f"Internal error occurred: failed to generate token: {why}")
 
 
+@pytest.mark.rule("signer.excluded-key", "signer.legacy")
 async def test_an_excluded_key_verifies_and_is_in_no_document_but_does_not_sign(
     pki: TestPki, socket: str, signer: ReferenceSigner
 ) -> None:
@@ -199,6 +205,7 @@ async def test_an_excluded_key_verifies_and_is_in_no_document_but_does_not_sign(
         assert "is excluded from OIDC discovery docs" in await client.refusal()
 
 
+@pytest.mark.rule("signer.refetch", "discovery.render-once")
 async def test_a_key_that_is_added_later_is_honoured_and_shown(
     client: Client, signer: ReferenceSigner
 ) -> None:
@@ -217,6 +224,7 @@ async def test_a_key_that_is_added_later_is_honoured_and_shown(
     assert "apiserver_externaljwt_fetch_keys_data_timestamp 1784000000" in await client.metrics()
 
 
+@pytest.mark.rule("token-request.signer-failure", "metrics.external-signer")
 async def test_a_signer_that_refuses_is_an_error_of_the_server(
     client: Client, signer: ReferenceSigner
 ) -> None:
@@ -231,6 +239,7 @@ async def test_a_signer_that_refuses_is_an_error_of_the_server(
     assert 'apiserver_externaljwt_sign_request_total{code="Unavailable"} 1' in metrics
 
 
+@pytest.mark.rule("signer.late")
 async def test_a_signer_that_comes_late_is_waited_for(pki: TestPki, socket: str) -> None:
     signer = ReferenceSigner(KEY)
 
@@ -248,6 +257,7 @@ async def test_a_signer_that_comes_late_is_waited_for(pki: TestPki, socket: str)
         signer.stop()
 
 
+@pytest.mark.rule("signer.metadata")
 async def test_the_longest_life_of_the_signer_is_ours(
     pki: TestPki, socket: str, signer: ReferenceSigner
 ) -> None:
@@ -262,6 +272,7 @@ async def test_the_longest_life_of_the_signer_is_ours(
         assert claims["exp"] - claims["iat"] == 3600
 
 
+@pytest.mark.rule("signer.metadata")
 @pytest.mark.parametrize(
     ("signers", "extended"),
     [
@@ -283,3 +294,16 @@ async def test_an_extended_token_lives(
         claims = claims_of(await client.token(expirationSeconds=3607, boundObjectRef=bound))
         assert claims["exp"] - claims["iat"] == extended
         assert claims["kubernetes.io"]["warnafter"] - claims["iat"] == 3607
+
+
+@pytest.mark.rule("signer.legacy")
+async def test_the_token_of_a_secret_is_signed_as_well(client: Client) -> None:
+    secret = {
+        "metadata": {"name": "s", "annotations": {"kubernetes.io/service-account.name": "app"}},
+        "type": "kubernetes.io/service-account-token",
+    }
+    code, made = await client.post("/api/v1/namespaces/default/secrets", secret)
+    assert code == 201
+    token = base64.b64decode(made["data"]["token"]).decode()
+    assert orjson.loads(base64url.decode(token.split(".")[0]))["kid"] == KEY.public.key_id
+    assert await client.who(token) == "system:serviceaccount:default:app"

@@ -54,6 +54,7 @@ async def rig() -> Rig:
     return made
 
 
+@pytest.mark.rule("signer.sign")
 async def test_the_parts_are_put_together(rig: Rig) -> None:
     rig.answers()
     assert isinstance(rig.answer, SignResponse)
@@ -62,11 +63,13 @@ async def test_the_parts_are_put_together(rig: Rig) -> None:
     assert rig.metrics.signs.value("OK") == 1
 
 
+@pytest.mark.rule("signer.unknown-key")
 async def test_a_key_that_nobody_knows_may_sign(rig: Rig) -> None:
     rig.answers(kid="unknown")
     assert (await rig.signer.sign(b"{}")).endswith(".e30.c2ln")
 
 
+@pytest.mark.rule("signer.header", "signer.excluded-key")
 @pytest.mark.parametrize(
     ("members", "why"),
     [
@@ -106,6 +109,7 @@ async def test_no_token_comes_of(rig: Rig, members: dict[str, str], why: str) ->
     assert rig.metrics.signs.value("OK") == 0
 
 
+@pytest.mark.rule("signer.excluded-key")
 async def test_a_key_that_was_excluded_meanwhile_does_not_sign(rig: Rig) -> None:
     rig.answers(kid="new")
     rig.source.answer = answer(

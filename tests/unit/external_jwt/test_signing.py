@@ -68,6 +68,7 @@ def test_a_limit_may_be(tmp_path: Path, maximum: timedelta, seconds: int) -> Non
     assert signing.lifetimes.maximum == seconds
 
 
+@pytest.mark.rule("signer.socket", "signer.metadata")
 @pytest.mark.parametrize(
     ("more", "why"),
     [
@@ -109,6 +110,7 @@ async def test_no_server_starts_with(
         await opened(socket, **more)
 
 
+@pytest.mark.rule("signer.metadata", "signer.fetch-keys")
 @pytest.mark.parametrize(
     ("method", "change", "why"),
     [

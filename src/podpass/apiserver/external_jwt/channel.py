@@ -2,7 +2,7 @@
 
 Calls go through gRPC's own threads and come back to the event loop; grpc.aio is not used, since it
 wants the event loop for itself. gRPC is imported only when a channel is opened: it costs a process
-13 MB. Insecure transport, authority `localhost`, and calls wait for a signer that is not there yet.
+11 MB. Insecure transport, authority `localhost`, and calls wait for a signer that is not there yet.
 """
 
 from __future__ import annotations
