@@ -10,6 +10,7 @@ from functools import partial
 from podpass.api import resources
 from podpass.apiserver.access_review import AccessReviews
 from podpass.apiserver.admission.plugins import build_admission_chain
+from podpass.apiserver.apply_handler import ApplyHandler
 from podpass.apiserver.authentication import Authenticator
 from podpass.apiserver.authorization import Authorizer
 from podpass.apiserver.custom_resources_openapi import OpenApiDocuments
@@ -133,6 +134,7 @@ def compose(base: Foundation) -> RequestFlow:
         reads=reads,
         watches=WatchStream(cached, fresh, clock, metrics, base.stopping),
         writes=writes,
+        applies=ApplyHandler(objects, writes, authorizer, clock),
         deletes=deletes,
         special=special,
         pods=PodConnect(cached, base.kubelets),

@@ -23,6 +23,7 @@ from podpass.api.resources import (
     Resource,
     find_resource,
 )
+from podpass.apiserver.apply_handler import ApplyHandler
 from podpass.apiserver.custom_resources_scale import CustomScaleHandlers
 from podpass.apiserver.delete_handlers import DeleteHandlers
 from podpass.apiserver.eviction import EvictionHandler
@@ -47,6 +48,7 @@ class Handlers:
     reads: ReadHandlers
     watches: WatchStream
     writes: WriteHandlers
+    applies: ApplyHandler
     deletes: DeleteHandlers
     special: SpecialHandlers
     pods: PodConnect
@@ -92,7 +94,7 @@ class Routes:
             "watch": handlers.watches.watch,
             "create": handlers.writes.create,
             "update": handlers.writes.update,
-            "patch": handlers.writes.patch,
+            "patch": handlers.applies.patch,
             "delete": handlers.deletes.delete,
             "deletecollection": handlers.deletes.delete_collection,
         }

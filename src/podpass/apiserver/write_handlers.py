@@ -17,14 +17,15 @@ from functools import partial
 import orjson
 from aiohttp import web
 
-from podpass.api import codec, errors, patch, schema, strategy, validation
+from podpass.api import codec, errors, strategy, validation
 from podpass.api.defaults import apply_defaults
 from podpass.api.field_errors import FieldError
-from podpass.api.json_codec import MalformedBody, parse_json
 from podpass.api.meta import name_of, namespace_of, resource_version_of, uid_of
 from podpass.api.resources import Object, Resource
+from podpass.apiserver import patch_body
 from podpass.apiserver.admission.chain import AdmissionChain, AdmissionRequest, Operation
 from podpass.apiserver.deletion import is_released
+from podpass.apiserver.field_owners import own_created, own_updated
 from podpass.apiserver.read_handlers import ReadHandlers
 from podpass.apiserver.request_context import RequestContext
 from podpass.base.clock import Clock
@@ -32,13 +33,6 @@ from podpass.base.tasks import new_uid, random_suffix
 from podpass.storage.interface import StoreRevision
 from podpass.storage.objects import ObjectStore
 from podpass.storage.stored_object import StoredObject, encode_value, load_value
-
-JSON_PATCH = "application/json-patch+json"
-MERGE_PATCH = "application/merge-patch+json"
-STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
-CUSTOM_PATCH_TYPES = (JSON_PATCH, MERGE_PATCH)
-"""Of custom kinds: their schemas have no strategies."""
 
 _GENERATED_NAME_ATTEMPTS = 8
 _UPDATE_ATTEMPTS = 5
@@ -74,9 +68,26 @@ class WriteHandlers:
         Raises:
             StatusError: 400, 403, 409, 413, 415, 422.
         """
+        obj = await self.decode(context, resource.api_version, resource.kind, resource)
+        return await self.create_object(context, resource, obj)
+
+    async def create_object(
+        self, context: RequestContext, resource: Resource, obj: Object, *, owned: bool = False
+    ) -> web.Response:
+        """Store a new object, and answer with it.
+
+        Args:
+            context: The request.
+            resource: Kind of the object.
+            obj: The decoded object, which is changed.
+            owned: Whether `obj` has the right `managedFields` already.
+
+        Raises:
+            StatusError: 400, 403, 409, 422.
+        """
         dry_run = context.dry_run
         namespace = context.info.namespace if resource.namespaced else ""
-        obj = await self.decode(context, resource.api_version, resource.kind, resource)
+        owners = obj["metadata"].get("managedFields") if owned else None
         strategy.check_namespace(resource, obj, namespace)
         apply_defaults(resource, obj)
         request = self.admission_request(context, "CREATE", resource, obj, None)
@@ -94,6 +105,10 @@ class WriteHandlers:
                 namespace=namespace,
                 suffix=random_suffix(),
             )
+            if owned:
+                obj["metadata"]["managedFields"] = owners
+            else:
+                own_created(context, resource, obj, self._clock.now())
             if attempt == 0:
                 request.name = name_of(obj)
                 problems = validation.validate_create(
@@ -151,42 +166,12 @@ class WriteHandlers:
         kind: str,
         resource: Resource | None = None,
     ) -> Callable[[Object], Object]:
-        """Read the body as a patch of this kind; returns what applies it to an object.
+        """Read the body as a patch of this kind; see `patch_body.read_patch`.
 
         Raises:
             StatusError: 400, 413, 415; the function 400, 422.
         """
-        media_type = context.http.headers.get("Content-Type", "").partition(";")[0].strip()
-        custom = resource if resource is not None and resource.custom is not None else None
-        served = PATCH_TYPES if custom is None else CUSTOM_PATCH_TYPES
-        if media_type not in served:
-            raise errors.unsupported_media_type(media_type, served)
-        validating = context.field_validation
-        gvk = (api_version, kind)
-        try:
-            document = parse_json(await context.body())
-        except MalformedBody as error:
-            raise errors.bad_request(f"error decoding patch: {error}") from error
-        if media_type != JSON_PATCH and not isinstance(document, dict):
-            raise errors.bad_request("error decoding patch: a merge patch is a map")
-
-        def apply(current: Object) -> Object:
-            if media_type == JSON_PATCH:
-                value = patch.apply_json_patch(current, document)
-            elif media_type == MERGE_PATCH:
-                value = patch.apply_merge_patch(current, document)
-            else:
-                message = schema.message_for(*gvk)
-                if message is None:
-                    raise errors.internal(f"no schema for {kind}")
-                value = patch.apply_strategic_patch(current, document, message)
-            decoded = codec.decode_value(
-                value, field_validation=validating, default_gvk=gvk, custom=custom
-            )
-            context.warnings.extend(decoded.warnings)
-            return decoded.object
-
-        return apply
+        return await patch_body.read_patch(context, api_version, kind, resource)
 
     async def decode(
         self,
@@ -241,6 +226,8 @@ class WriteHandlers:
         resource: Resource,
         change: Change,
         show: Callable[[StoredObject], web.Response] | None = None,
+        *,
+        owned: bool = False,
     ) -> web.Response:
         """Store what `change` makes of the newest state, and answer with the outcome.
 
@@ -249,6 +236,7 @@ class WriteHandlers:
             resource: Kind of the stored object.
             change: See `Change`.
             show: Makes the answer where it is not the object itself.
+            owned: Whether what `change` makes has the right `managedFields` already.
 
         Raises:
             StatusError: 403, 404, 409, 422, and what `change` raises.
@@ -268,7 +256,13 @@ class WriteHandlers:
             apply_defaults(resource, new)
             request = self.admission_request(context, "UPDATE", resource, new, current.object)
             await self._admission.mutate(request)
+            owners = new["metadata"].get("managedFields")
             strategy.prepare_for_update(resource, new, current.object, info.subresource)
+            if not owned:
+                now = self._clock.now()
+                own_updated(context, resource, new, current.object, owners, now)
+            elif owners:
+                new["metadata"]["managedFields"] = owners
             problems = validation.validate_update(
                 resource,
                 new,
