@@ -18,7 +18,13 @@ from podpass.api.meta import labels_of, name_of, namespace_of, uid_of
 from podpass.api.resources import SECRETS, Object
 from podpass.apiserver.metrics import TokenMetrics
 from podpass.base.clock import Clock
-from podpass.serviceaccount.legacy import LAST_USED, LegacyTokenValidator, MarkedInvalid
+from podpass.serviceaccount.legacy import (
+    LegacyTokenValidator,
+    MarkedInvalid,
+)
+from podpass.serviceaccount.token_secret import (
+    LAST_USED,
+)
 from podpass.serviceaccount.validation import ValidToken
 from podpass.storage.objects import ObjectStore
 

@@ -7,28 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
-from podpass.apiserver.settings import ApiServerSettings, parse_duration
-
-
-class _Duration(click.ParamType[timedelta]):
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        try:
-            return parse_duration(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
+from podpass.apiserver.settings import ApiServerSettings
+from podpass.cli.durations import DURATION
 
 _CONFIG_FLAG = "--openshift-config"
 
@@ -37,8 +22,8 @@ _TYPES: dict[str, dict[str, Any]] = {
     "int": {"type": click.IntRange(0, 65535)},
     "Path": {"type": click.Path(path_type=Path)},
     "Path | None": {"type": click.Path(path_type=Path)},
-    "timedelta": {"type": _Duration()},
-    "timedelta | None": {"type": _Duration()},
+    "timedelta": {"type": DURATION},
+    "timedelta | None": {"type": DURATION},
     # `--flag` and `--flag=false`, as Go programs have it.
     "bool": {"type": click.BOOL, "is_flag": False, "flag_value": "true"},
     "tuple[str, ...]": {"type": str, "multiple": True},

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from podpass.base.logs import configure_logging
+from podpass.cli.durations import DURATION
 from podpass.client.config import ConfigError
 from podpass.controllers.app import main
 from podpass.controllers.settings import ControllerManagerSettings
@@ -61,6 +63,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     show_default=True,
     help="Finished pods to keep.",
 )
+@click.option(
+    "--legacy-service-account-token-clean-up-period",
+    type=DURATION,
+    default=_DEFAULTS.legacy_service_account_token_clean_up_period,
+    show_default="8760h",
+    help="Time without use after which an automatic token Secret is marked, then deleted.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def command(
     kubeconfig: Path | None,
@@ -72,6 +81,7 @@ def command(
     node_monitor_grace_period: float,
     default_toleration_seconds: float,
     terminated_pod_gc_threshold: int,
+    legacy_service_account_token_clean_up_period: timedelta,
     verbose: bool,
 ) -> None:
     """Run the controllers and the scheduler, when this process leads."""
@@ -91,6 +101,7 @@ def command(
         node_monitor_grace_period=node_monitor_grace_period,
         default_toleration_seconds=default_toleration_seconds,
         terminated_pod_gc_threshold=terminated_pod_gc_threshold,
+        legacy_service_account_token_clean_up_period=legacy_service_account_token_clean_up_period,
     )
     try:
         asyncio.run(main(settings))

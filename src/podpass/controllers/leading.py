@@ -17,6 +17,7 @@ from podpass.controllers.deployment import DeploymentController
 from podpass.controllers.disruption import DisruptionController
 from podpass.controllers.garbage_collector import GarbageCollector
 from podpass.controllers.job import JobController
+from podpass.controllers.legacy_token_cleaner import LegacyTokenCleaner
 from podpass.controllers.namespace import NamespaceController
 from podpass.controllers.node_lifecycle import NodeLifecycleController
 from podpass.controllers.pod_gc import PodGarbageCollector
@@ -28,6 +29,7 @@ from podpass.controllers.settings import ControllerManagerSettings
 from podpass.controllers.shared_informers import SharedInformers
 from podpass.controllers.stateful_set import StatefulSetController
 from podpass.controllers.taint_eviction import TaintEvictionController
+from podpass.controllers.token_secrets import TokenSecretController
 
 
 class _Workload(Protocol):
@@ -71,6 +73,10 @@ async def run_controllers(
             evicting,
             Scheduler(client, informers, clock, scheduling),
             ServiceAccountController(client, informers, clock),
+            TokenSecretController(client, informers, clock, settings.root_ca_file),
+            LegacyTokenCleaner(
+                client, informers, clock, settings.legacy_service_account_token_clean_up_period
+            ),
             NamespaceController(client, informers, clock),
             GarbageCollector(client, informers, clock, collecting),
             PodGarbageCollector(client, informers, clock, settings.terminated_pod_gc_threshold),

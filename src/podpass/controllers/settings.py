@@ -6,6 +6,7 @@ Defaults are those of kube-controller-manager unless a reason is given. Spans ar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 
@@ -28,6 +29,8 @@ class ControllerManagerSettings:
             is not ready or unreachable; upstream an admission plugin writes it into the pod
             (`--default-not-ready-toleration-seconds` of the API server).
         terminated_pod_gc_threshold: Finished pods that are kept; the oldest beyond are deleted.
+        legacy_service_account_token_clean_up_period: Time without use after which an automatic
+            token Secret is marked, and time with the mark after which it is deleted.
     """
 
     kubeconfig: Path | None = None
@@ -42,3 +45,4 @@ class ControllerManagerSettings:
     node_monitor_grace_period: float = 40.0
     default_toleration_seconds: float = 300.0
     terminated_pod_gc_threshold: int = 12500
+    legacy_service_account_token_clean_up_period: timedelta = timedelta(days=365)

@@ -1,7 +1,7 @@
 """One informer per kind, shared by all controllers of the leader.
 
 Of kinds whose content no controller reads, only the metadata is kept: secrets do not pile up in a
-process that has no need of them.
+process that has no need of them. Of token Secrets it is kept what they lack, never the token.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from podpass.api.resources import (
     POD_DISRUPTION_BUDGETS,
     PODS,
     REPLICA_SETS,
+    SECRETS,
     SERVICE_ACCOUNTS,
     STATEFUL_SETS,
     Object,
@@ -35,8 +36,16 @@ from podpass.base.clock import Clock
 from podpass.client.informer import Informer
 from podpass.client.rest import RestClient
 from podpass.controllers.custom_informers import CustomInformers, without_schemas
+from podpass.serviceaccount.token_secret import (
+    CA_KEY,
+    NAMESPACE_KEY,
+    TOKEN_KEY,
+    TOKEN_TYPE,
+)
 
 ROOT_CA_CONFIG_MAP = "kube-root-ca.crt"
+HELD = "held"
+"""Stands for a token that a Secret has."""
 _KEPT_WHOLE = (
     NAMESPACES, SERVICE_ACCOUNTS, PODS, NODES, LEASES, DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS,
     DAEMON_SETS, CONTROLLER_REVISIONS, JOBS, POD_DISRUPTION_BUDGETS,
@@ -105,9 +114,22 @@ def _root_ca_or_metadata(obj: Object) -> Object:
     return obj if name_of(obj) == ROOT_CA_CONFIG_MAP else metadata_only(obj)
 
 
+def _type_and_lacks(secret: Object) -> Object:
+    kept = metadata_only(secret) | {"type": secret.get("type") or ""}
+    if kept["type"] != TOKEN_TYPE:
+        return kept
+    data = {key: value for key, value in (secret.get("data") or {}).items() if value}
+    shown = {key: data[key] for key in (CA_KEY, NAMESPACE_KEY) if key in data}
+    if TOKEN_KEY in data:
+        shown[TOKEN_KEY] = HELD
+    return kept | {"data": shown, "immutable": bool(secret.get("immutable"))}
+
+
 def _reduction(resource: Resource) -> Callable[[Object], Object] | None:
     if resource in _KEPT_WHOLE:
         return None
     if resource is CUSTOM_RESOURCE_DEFINITIONS:
         return without_schemas
+    if resource is SECRETS:
+        return _type_and_lacks
     return _root_ca_or_metadata if resource is CONFIG_MAPS else metadata_only

@@ -14,9 +14,11 @@ from apiserver.api_calls import ACCOUNTS, account, call
 from podpass.api.resources import Object
 from podpass.apiserver.token_cache import SUCCESS_SECONDS
 from podpass.serviceaccount.legacy import (
+    AUTO_WARNING,
+)
+from podpass.serviceaccount.token_secret import (
     ACCOUNT_NAME,
     ACCOUNT_UID,
-    AUTO_WARNING,
     INVALID_SINCE,
     LAST_USED,
     TOKEN_TYPE,

@@ -14,20 +14,22 @@ from podpass.jose.key_set import KeySet
 from podpass.jose.keys import ES256, generate_signing_key
 from podpass.serviceaccount.claims import MalformedClaims, ObjectRef
 from podpass.serviceaccount.legacy import (
-    ACCOUNT_NAME,
-    ACCOUNT_UID,
     AUTO_SECRET,
     AUTO_WARNING,
-    INVALID_SINCE,
     LEGACY_ISSUER,
     MANUAL_SECRET,
-    TOKEN_TYPE,
     LegacyTokenValidator,
     LegacyUse,
     MarkedInvalid,
     decode_legacy_claims,
     encode_legacy_claims,
     is_legacy,
+)
+from podpass.serviceaccount.token_secret import (
+    ACCOUNT_NAME,
+    ACCOUNT_UID,
+    INVALID_SINCE,
+    TOKEN_TYPE,
     is_token_secret_of,
 )
 from podpass.serviceaccount.trusted_keys import StaticKeys

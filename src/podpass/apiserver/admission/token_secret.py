@@ -23,12 +23,14 @@ from podpass.apiserver.admission.plugin import PassivePlugin
 from podpass.apiserver.signing_keys import SigningFailed, TokenSigner
 from podpass.serviceaccount.claims import ObjectRef
 from podpass.serviceaccount.legacy import (
+    encode_legacy_claims,
+)
+from podpass.serviceaccount.token_secret import (
     ACCOUNT_NAME,
     ACCOUNT_UID,
     NAMESPACE_KEY,
     TOKEN_KEY,
     TOKEN_TYPE,
-    encode_legacy_claims,
 )
 from podpass.serviceaccount.validation import ObjectLookup
 
