@@ -89,7 +89,8 @@ class NonResourceHandlers:
         head = path.strip("/").split("/", 1)[0]
         if head in ENDPOINTS:
             return await self._health.respond(path, context.raw_query)
-        document = self._documents.get(path)
+        # Upstream the router of REST paths serves these: a slash at the end is as good.
+        document = self._documents.get(path.removesuffix("/"))
         if document is not None:
             return web.Response(body=document.body, headers=document.headers)
         if path.startswith("/openapi/"):
@@ -97,6 +98,7 @@ class NonResourceHandlers:
         simple: dict[str, Callable[[], web.Response]] = {
             "/": lambda: object_response({"paths": self._paths()}, pretty=True),
             "/version": lambda: object_response(version_info(), pretty=True),
+            "/version/": lambda: object_response(version_info(), pretty=True),
             "/metrics": self._metrics,
         }
         if path in simple:

@@ -67,6 +67,18 @@ async def test_other_paths_are_read_only(api: RunningApiServer, path: str) -> No
         await assert_status(response, codes=range(405, 406))
 
 
+@pytest.mark.parametrize(
+    "path", ["/version", "/api", "/apis/apps/v1", "/openid/v1/jwks", "/api/v1/namespaces"]
+)
+async def test_a_slash_at_the_end_is_as_good(api: RunningApiServer, path: str) -> None:
+    async with (
+        api.admin() as admin,
+        admin.get(path) as plain,
+        admin.get(f"{path}/") as slashed,
+    ):
+        assert (slashed.status, await slashed.text()) == (200, await plain.text())
+
+
 @pytest.mark.parametrize("path", MISSING)
 async def test_what_is_not_served_is_404(api: RunningApiServer, path: str) -> None:
     async with api.admin() as admin, admin.get(path) as response:
