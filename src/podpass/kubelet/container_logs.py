@@ -7,7 +7,6 @@ waits for more until the container has ended and everything is read.
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,9 +15,12 @@ from pathlib import Path
 from podpass.api.errors import bad_request
 from podpass.api.meta import parse_time
 from podpass.base.clock import Clock
+from podpass.kubelet.log_files import LogFiles, log_files
 
 _FOLLOW_INTERVAL = 0.1
 """Seconds between two looks at a log that is being followed."""
+_BATCH_BYTES = 65536
+"""About how much is sent at once."""
 _END_BYTES = 65536
 """Of a log, in which its last lines are looked for; an entry has about 16 KiB at most."""
 
@@ -92,6 +94,15 @@ def render_entry(line: bytes, options: LogOptions) -> bytes:
 
 def last_lines(path: Path, lines: int, limit: int) -> bytes:
     """Return the last lines of a log, at most `limit` bytes from its end; empty if it is gone."""
+    shown: list[bytes] = []
+    for file in log_files(path)[:2]:  # the newest may have just been begun
+        shown = _end_of(file).splitlines(keepends=True) + shown
+        if len(shown) >= lines:
+            break
+    return b"".join(shown[-lines:])[-limit:]
+
+
+def _end_of(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -100,8 +111,7 @@ def last_lines(path: Path, lines: int, limit: int) -> bytes:
             entries = file.read().split(b"\n")[1 if start else 0 :]
     except OSError:
         return b""
-    shown = b"".join(render_entry(entry, LogOptions()) for entry in entries)
-    return b"".join(shown.splitlines(keepends=True)[-lines:])[-limit:]
+    return b"".join(render_entry(entry, LogOptions()) for entry in entries)
 
 
 async def read_log(
@@ -129,26 +139,24 @@ async def read_log(
 async def _pieces(
     path: Path, options: LogOptions, clock: Clock, is_running: Callable[[], bool]
 ) -> AsyncIterator[bytes]:
+    files = LogFiles(path, options.tail_lines)
     try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return
-    with file:
-        if options.tail_lines is not None:
-            for line in deque(file, maxlen=options.tail_lines):
-                if piece := render_entry(line, options):
-                    yield piece
         pending = b""
         while True:
             was_running = is_running()
             batch = bytearray()
-            while chunk := file.readline():
+            for chunk in files.lines():
                 pending += chunk
                 if pending.endswith(b"\n"):
                     batch += render_entry(pending, options)
                     pending = b""
+                if len(batch) >= _BATCH_BYTES:
+                    yield bytes(batch)
+                    batch.clear()
             if batch:
                 yield bytes(batch)
             if not options.follow or not was_running:
                 return
             await clock.sleep(_FOLLOW_INTERVAL)
+    finally:
+        files.close()

@@ -23,6 +23,7 @@ from podpass.kubelet.container_environment import (
 from podpass.kubelet.container_status import Waiting
 from podpass.kubelet.events import PodEvents
 from podpass.kubelet.lifecycle_hooks import LifecycleHooks
+from podpass.kubelet.log_files import remove_log
 from podpass.kubelet.object_source import ObjectSource
 from podpass.kubelet.pod_spec import grace_seconds
 from podpass.kubelet.runtime.interface import (
@@ -123,6 +124,7 @@ class ContainerStarter:
             return None
         for former in history[1:]:
             await self._runtime.remove_container(former.id)
+            remove_log(former.config.log_path)
         try:
             await self._runtime.start_container(container_id)
         except RuntimeFailure as error:
