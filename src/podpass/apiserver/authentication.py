@@ -4,7 +4,8 @@
 2. A bearer token that is bad is an error, never anonymous. What stands behind a second space is
    not looked at; two spaces right after `Bearer` are no token at all, and a warning.
 3. Everybody else is `system:anonymous`, if that is allowed.
-4. Successes count for ten seconds (`token_cache`), with their annotations and warnings.
+4. Successes count for ten seconds (`token_cache`), with their annotations and warnings. Lookups of
+   one token at one time are one lookup (`shared_lookups`).
 
 Why a token was refused goes to the log; the client sees 401. A TokenReview tells, in the form
 `[invalid bearer token, <reason>]`. Source: apiserver `authentication/request/*` and
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from podpass.api import errors
+from podpass.api.errors import StatusError
 from podpass.api.meta import UserInfo
 from podpass.api.resources import Object
 from podpass.apiserver.client_certificate import CertificateUsers
@@ -25,6 +27,7 @@ from podpass.apiserver.legacy_tokens import LegacyTokens
 from podpass.apiserver.live_objects import LiveObjects
 from podpass.apiserver.metrics import Metrics
 from podpass.apiserver.object_reader import ObjectReader
+from podpass.apiserver.shared_lookups import SharedLookups
 from podpass.apiserver.token_cache import TokenCache
 from podpass.base.clock import Clock
 from podpass.serviceaccount.legacy import is_legacy
@@ -114,6 +117,7 @@ class Authenticator:
         self._legacy = legacy
         self._certificates = CertificateUsers()
         self._successes: TokenCache[ValidToken] = TokenCache(clock)
+        self._lookups: SharedLookups[ValidToken] = SharedLookups()
 
     async def authenticate(
         self, authorization: str | None, client_certificate: bytes | None
@@ -177,11 +181,29 @@ class Authenticator:
         try:
             if valid is None:  # 4
                 status = "miss"
-                valid = await self._fetch(token, audiences)
-                self._successes.put(key, valid)
+                valid = await self._shared(key, token, audiences)
         finally:
             self._metrics.authentication.looked_up(status, self._clock.monotonic() - started)
         return valid
+
+    async def _shared(self, key: bytes, token: str, audiences: Sequence[str]) -> ValidToken:
+        async def fetch() -> ValidToken:
+            valid = await self._fetch(token, audiences)
+            self._successes.put(key, valid)
+            return valid
+
+        counts, joins = self._metrics.authentication, self._lookups.joins(key)
+        counts.blocked(joins)
+        try:
+            return await self._lookups.get(key, fetch)
+        except (InvalidToken, StatusError):
+            raise
+        except Exception as error:  # noqa: BLE001 - logged, and an internal error to the client
+            # No details: what went wrong may hold parts of the token.
+            _log.error("authentication failed unexpectedly: %s", type(error).__name__)
+            raise errors.internal("authentication failed unexpectedly") from None
+        finally:
+            counts.blocked(-joins)
 
     async def _fetch(self, token: str, audiences: Sequence[str]) -> ValidToken:
         counts = self._metrics.authentication

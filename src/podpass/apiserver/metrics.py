@@ -91,6 +91,11 @@ class AuthenticationMetrics:
         """Note that a token is validated."""
         self._active.add(1, "in_flight")
 
+    def blocked(self, change: int) -> None:
+        """Count requests that wait for a validation which another one began."""
+        if change:
+            self._active.add(change, "blocked")
+
     def fetch_ended(self, status: str) -> None:
         """Count the outcome of a validation, `ok` or `error`."""
         self._active.add(-1, "in_flight")

@@ -14,6 +14,7 @@ from podpass.apiserver.admission.plugins import build_admission_chain
 from podpass.apiserver.authentication import Authenticator
 from podpass.apiserver.authorization import Authorizer
 from podpass.apiserver.live_objects import LiveObjects
+from podpass.apiserver.metrics import Metrics
 from podpass.apiserver.signing_keys import Signer
 from podpass.apiserver.token_request import TokenRequests
 from podpass.jose.key_set import KeySet
@@ -40,12 +41,14 @@ class World:
         self.live = LiveObjects(self.cached)
         self.authorizer = Authorizer(self.cached)
         self.no_admission = AdmissionChain(())
+        self.metrics = Metrics()
         self.authenticator = Authenticator(
             keys=StaticKeys(KeySet([KEY.public])),
             issuers=[ISSUER],
             api_audiences=["api"],
             reader=self.cached,
             clock=self.clock,
+            metrics=self.metrics,
         )
         self.policy = IssuancePolicy(issuer=ISSUER, api_audiences=("api",))
         self.signer = Signer(KEY, threads=1)

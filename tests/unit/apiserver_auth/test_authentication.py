@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,14 +14,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from podpass.api import errors
 from podpass.api.errors import StatusError
 from podpass.api.meta import UserInfo
-from podpass.api.resources import SERVICE_ACCOUNTS
-from podpass.apiserver.authentication import Authenticator, bearer_token
+from podpass.api.resources import PODS, SERVICE_ACCOUNTS, Object, Resource
+from podpass.apiserver.authentication import Authenticated, Authenticator, bearer_token
+from podpass.apiserver.object_reader import ObjectCallback
 from podpass.apiserver.token_cache import MAXIMUM_ENTRIES, TokenCache
 from podpass.jose.key_set import KeySet
 from podpass.serviceaccount.trusted_keys import StaticKeys
-from podpass.testing.fake_clock import START, FakeClock
+from podpass.testing.fake_clock import START, FakeClock, settle
 
 from .conftest import ISSUER, KEY, World
 
@@ -300,3 +304,112 @@ async def test_the_cache_is_bounded_and_forgets_the_stale() -> None:
     await clock.advance(10)
     cache.put(b"new", 7)
     assert len(cache._entries) == 1
+
+
+class SlowObjects:
+    """Has no cache; every live read waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.failure: Exception | None = None
+        self.may_go_on = asyncio.Event()
+
+    def cached(self, _resource: Resource, _namespace: str, _name: str) -> Object | None:
+        return None
+
+    async def live(self, _resource: Resource, _namespace: str, name: str) -> Object:
+        self.reads += 1
+        await self.may_go_on.wait()
+        if self.failure is not None:
+            raise self.failure
+        return {"metadata": {"name": name, "uid": f"uid-{name}"}}
+
+    def cached_list(self, _resource: Resource, _namespace: str | None = None) -> Iterable[Object]:
+        return ()
+
+    def subscribe(self, _resource: Resource, _callback: ObjectCallback) -> None:
+        raise AssertionError("nobody subscribes")
+
+
+def slow(world: World, objects: SlowObjects) -> Authenticator:
+    return Authenticator(
+        keys=StaticKeys(KeySet([KEY.public])),
+        issuers=[ISSUER],
+        api_audiences=["api"],
+        reader=objects,
+        clock=world.clock,
+    )
+
+
+@pytest.mark.rule("authentication.cache-shared")
+async def test_lookups_of_one_token_are_one_and_survive_who_asked_first(world: World) -> None:
+    await world.put_account()
+    header, objects = f"Bearer {await token(world)}", SlowObjects()
+    authenticator = slow(world, objects)
+    asking = [asyncio.create_task(authenticator.authenticate(header, None)) for _ in range(10)]
+    await settle()
+    asking[0].cancel()
+    objects.may_go_on.set()
+    outcomes = await asyncio.gather(*asking, return_exceptions=True)
+    assert isinstance(outcomes[0], asyncio.CancelledError)
+    names = {one.user.name for one in outcomes[1:] if isinstance(one, Authenticated)}
+    assert names == {"system:serviceaccount:ns1:app"}
+    assert objects.reads == 1
+
+
+@pytest.mark.rule("authentication.cache-shared", "authentication.cache-failure")
+async def test_a_lookup_that_nobody_waits_for_any_more_ends_quietly(world: World) -> None:
+    await world.put_account()
+    header, objects = f"Bearer {await token(world)}", SlowObjects()
+    authenticator = slow(world, objects)
+    asking = asyncio.create_task(authenticator.authenticate(header, None))
+    await settle()
+    asking.cancel()
+    objects.failure = errors.not_found("serviceaccounts", "app")
+    objects.may_go_on.set()
+    await settle()
+    with pytest.raises(StatusError, match="Unauthorized"):
+        await authenticator.authenticate(header, None)
+    assert objects.reads == 2
+
+
+@pytest.mark.rule("authentication.cache-panic")
+async def test_what_nobody_foresaw_is_an_internal_error_without_details(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.put_account()
+    header, objects = f"Bearer {await token(world)}", SlowObjects()
+    objects.failure = RuntimeError(header)
+    objects.may_go_on.set()
+    with pytest.raises(StatusError) as caught:
+        await slow(world, objects).authenticate(header, None)
+    assert caught.value.code == 500
+    assert "authentication failed unexpectedly" in caught.value.message
+    assert header not in caplog.text + caught.value.message
+
+
+@pytest.mark.rule("authentication.cache-replay", "edge.stale-annotation", "verify.warnafter")
+async def test_annotations_come_back_with_every_hit(world: World) -> None:
+    await world.put_account()
+    await world.put(
+        PODS, {"metadata": {"name": "p", "namespace": "ns1"}, "spec": {"serviceAccountName": "app"}}
+    )
+    reference = {"apiVersion": "v1", "kind": "Pod", "name": "p"}
+    stale = f"Bearer {await token(world, expirationSeconds=3607, boundObjectRef=reference)}"
+    other = f"Bearer {await token(world)}"
+    await world.clock.advance(3607)
+    fresh = await world.authenticator.authenticate(stale, None)
+    assert fresh.audit_annotations == {}
+    await world.clock.advance(11)
+    for seconds in (0, 5):
+        await world.clock.advance(seconds)
+        found = await world.authenticator.authenticate(stale, None)
+        assert found.audit_annotations == {
+            "authentication.k8s.io/stale-token": (
+                "subject: system:serviceaccount:ns1:app, seconds after warning threshold: 11"
+            )
+        }
+    assert (await world.authenticator.authenticate(other, None)).audit_annotations == {}
+    counted = world.metrics.render()
+    assert "serviceaccount_stale_tokens_total 1\n" in counted
+    assert "serviceaccount_valid_tokens_total 1\n" in counted
