@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from podpass.cli.token_text import claim_rows, identity_object, identity_rows
 from podpass.client.config import ClientConfig, ConfigError, load_kubeconfig
 from podpass.client.rest import ConnectionFailed, RestClient
 from podpass.workload.api_server import ApiServer
+from podpass.workload.check import LEEWAY
 from podpass.workload.claims import read_identity
 from podpass.workload.compact_token import MAXIMUM_TOKEN, take_apart
 from podpass.workload.explanation import Known, explain, unchecked
@@ -35,6 +36,13 @@ from podpass.workload.verifier import Verifier
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _TOKEN = click.argument("token_file", metavar="FILE", type=click.File("rb"))
+_LEEWAY = click.option(
+    "--leeway",
+    type=click.FloatRange(0, 3600),
+    default=LEEWAY.total_seconds(),
+    show_default=True,
+    help="Seconds that clocks may be apart.",
+)
 _OUTPUT = click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
@@ -96,10 +104,16 @@ def inspect(token_file: Any, output: str) -> None:
 @_TOKEN
 @click.option("--audience", multiple=True, required=True, help="Your name; several: one of them.")
 @click.option("--review", is_flag=True, help="Let the API server decide (TokenReview).")
+@_LEEWAY
 @_source_options
 @_OUTPUT
 def verify(
-    token_file: Any, audience: tuple[str, ...], review: bool, output: str, **options: Any
+    token_file: Any,
+    audience: tuple[str, ...],
+    review: bool,
+    leeway: float,
+    output: str,
+    **options: Any,
 ) -> None:
     """Accept a token, or refuse it, as a recipient does."""
     source = Source(**options)
@@ -112,7 +126,7 @@ def verify(
         raise click.UsageError("give --kubeconfig, --issuer, or --issuer with --jwks")
     token = _read(token_file)
     try:
-        identity = Verifier(keys, audience=audience).verify(token)
+        identity = Verifier(keys, audience=audience, leeway=timedelta(seconds=leeway)).verify(token)
         if review and source.kubeconfig is not None:
             TokenReviewVerifier(_api_server(source.kubeconfig), audience=audience).verify(token)
     except TokenRefused as refused:
@@ -131,8 +145,11 @@ def verify(
 @command.command("explain")
 @_TOKEN
 @click.option("--audience", multiple=True, help="For whom the token should be.")
+@_LEEWAY
 @_source_options
-def explain_command(token_file: Any, audience: tuple[str, ...], **options: Any) -> None:
+def explain_command(
+    token_file: Any, audience: tuple[str, ...], leeway: float, **options: Any
+) -> None:
     """Say why a token is refused, and what to do about it.
 
     With --kubeconfig the cluster is asked for its issuer and keys, and whether account and pod
@@ -142,7 +159,7 @@ def explain_command(token_file: Any, audience: tuple[str, ...], **options: Any) 
     keys = _key_source(source)
     token = _read(token_file)
     known, problems = _known(source, keys, token, frozenset(filter(None, audience)))
-    findings = explain(token, known, _now())
+    findings = explain(token, known, _now(), timedelta(seconds=leeway))
     for finding in findings:
         click.echo(f"refused ({finding.reason}): {finding.what}\n  {finding.remedy}")
     if not findings:
