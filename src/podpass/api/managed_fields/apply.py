@@ -95,8 +95,8 @@ def apply(request: Application, live: Object, owners: Owners) -> tuple[Object, O
         kept = owned.fields - (delta.changed & mine) - delta.removed
         if kept:
             out[key] = owned if kept == owned.fields else Owned(kept, owned.time)
-    same = former == request.owner and mine == last
-    if mine or not last:
+    if mine:
+        same = former in owners and former == request.owner and mine == last
         time = owners[former].time if same else format_time(request.now)
         out[request.owner] = Owned(mine, time)
     return result, out

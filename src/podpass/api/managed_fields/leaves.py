@@ -111,8 +111,8 @@ def _merged_items(live: dict[str, Any], wanted: list[str], applied: list[Any], s
             left += 1
         elif right < len(wanted):
             mine = wanted[right]
-            if step is not None and step != mine and step not in shared[next_shared:]:
-                left += 1  # it came out earlier, where the applied order has it
+            if step not in {None, mine, *shared[next_shared : next_shared + 1]}:
+                left += 1  # it comes where the applied order has it
                 continue
             item = applied[right]
             out.append(merged(live[mine], item, shape.child("")) if mine in live else item)
@@ -126,8 +126,10 @@ def _merged_items(live: dict[str, Any], wanted: list[str], applied: list[Any], s
 
 def without(obj: Object, paths: FieldSet, shape: Shape) -> Object:
     """Return `obj` without these fields, and without lists and maps that are empty by that."""
-    for path in sorted(paths, key=len, reverse=True):
-        obj = _without(obj, path, shape)
+    for path in paths:
+        # A part goes with its whole: without its keys an item could not be found any more.
+        if not any(path[:end] in paths for end in range(1, len(path))):
+            obj = _without(obj, path, shape)
     return obj
 
 
