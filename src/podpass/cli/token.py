@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import click
@@ -34,6 +35,7 @@ from podpass.workload.review_verifier import TokenReviewVerifier
 from podpass.workload.transport import Answer
 from podpass.workload.verifier import Verifier
 
+_WIDTH = 96
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _TOKEN = click.argument("token_file", metavar="FILE", type=click.File("rb"))
 _LEEWAY = click.option(
@@ -161,7 +163,8 @@ def explain_command(
     known, problems = _known(source, keys, token, frozenset(filter(None, audience)))
     findings = explain(token, known, _now(), timedelta(seconds=leeway))
     for finding in findings:
-        click.echo(f"refused ({finding.reason}): {finding.what}\n  {finding.remedy}")
+        click.echo(f"refused ({finding.reason}): {finding.what}")
+        click.echo(fill(finding.remedy, _WIDTH, initial_indent="  ", subsequent_indent="  "))
     if not findings:
         click.echo("accepted: nothing is wrong, as far as it was looked at")
     for missing in unchecked(known):

@@ -44,13 +44,13 @@ class ApiServer:
     def in_cluster(
         cls,
         environ: Mapping[str, str] = os.environ,
-        directory: str | os.PathLike[str] = SERVICE_ACCOUNT_DIRECTORY,
+        directory: str | os.PathLike[str] | None = None,
     ) -> ApiServer:
         """Return the API server of the pod that this runs in.
 
         Args:
             environ: The process environment.
-            directory: Where `token` and `ca.crt` are mounted.
+            directory: Where `token` and `ca.crt` are mounted, if not at the usual place.
 
         Raises:
             IssuerUnavailable: This is not a pod.
@@ -60,10 +60,11 @@ class ApiServer:
             raise IssuerUnavailable(
                 "not inside a pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be set"
             )
+        mount = SERVICE_ACCOUNT_DIRECTORY if directory is None else Path(directory)
         return cls(
             f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
-            token_file=TokenFile(Path(directory) / "token"),
-            ca_file=Path(directory) / "ca.crt",
+            token_file=TokenFile(mount / "token"),
+            ca_file=mount / "ca.crt",
         )
 
     def request(self, method: str, path: str, body: bytes | None = None) -> Answer:

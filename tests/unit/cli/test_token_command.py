@@ -193,6 +193,12 @@ def test_explain_says_what_is_wrong_and_what_to_do(jwks: list[str]) -> None:
     assert token.rpartition(".")[2] not in result.output
 
 
+def test_the_guide_shows_what_is_printed() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "workload.md").read_text()
+    result = run("explain", "-", "--audience", "vault", stdin=SIGNER.token(NOW, aud=["api"]))
+    assert f"--kubeconfig KUBECONFIG\n{result.stdout}```" in guide
+
+
 def test_explain_of_a_good_token_has_exit_code_0() -> None:
     result = run("explain", "-", stdin=SIGNER.token(NOW))
     assert result.exit_code == 0
