@@ -6,6 +6,7 @@ Options are made from the fields of `ApiServerSettings`: flag, default and help 
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -84,10 +85,18 @@ def command(**values: Any) -> None:
     if not settings.service_account_issuers:
         raise click.UsageError("--service-account-issuer must be given")
 
+    from podpass.apiserver.issuer_settings import (  # noqa: PLC0415 - --help stays fast
+        oddities,
+        problems,
+    )
     from podpass.apiserver.process import StartError, run  # noqa: PLC0415 - --help stays fast
     from podpass.base.logs import configure_logging  # noqa: PLC0415
 
+    if wrong := problems(settings):
+        raise click.UsageError("; ".join(wrong))
     configure_logging()
+    for odd in oddities(settings):
+        logging.getLogger("apiserver").warning("%s", odd)
     try:
         run(settings)
     except StartError as error:
