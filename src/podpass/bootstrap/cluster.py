@@ -9,6 +9,7 @@ import orjson
 
 from podpass.base.files import write_file
 from podpass.bootstrap.home import HomeError
+from podpass.storage.location import DEFAULT_ETCD_PREFIX
 
 MAX_NODES = 32
 SERVICE_IP = "172.30.0.1"
@@ -45,6 +46,10 @@ class Cluster:
         issuer_profile: What becomes of a former issuer: `legacy` or `trust24h`.
         timing: Waiting times of a rollout: `short` or `openshift`.
         signing_endpoint: Socket of an external signer: a whole path, or `@name`; empty for none.
+        etcd_servers: Members of the etcd that keeps the objects, with commas between; empty for
+            the home's own database.
+        etcd_prefix: Root of the cluster's keys there.
+        etcd_client_files: Whether the home has certificates for it.
     """
 
     port: int
@@ -54,6 +59,9 @@ class Cluster:
     issuer_profile: str = "legacy"
     timing: str = "short"
     signing_endpoint: str = ""
+    etcd_servers: str = ""
+    etcd_prefix: str = DEFAULT_ETCD_PREFIX
+    etcd_client_files: bool = False
 
     @property
     def server(self) -> str:

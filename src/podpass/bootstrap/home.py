@@ -6,6 +6,7 @@ home/
   seeded           there once the first objects were created
   lock             held while `up` or `down` changes the home
   bin/             oc and kubectl, for `podpass env`
+  etcd/            client certificate for an etcd, if that is the store
   images/          image catalog
   kubeconfigs/     one file a user of the API
   pki/             CA, certificates and keys (0600)
@@ -103,6 +104,11 @@ class Home:
     def bin(self) -> Path:
         """Programs for the user's PATH."""
         return self.root / "bin"
+
+    @property
+    def etcd(self) -> Path:
+        """CA, client certificate and key for an etcd."""
+        return self.root / "etcd"
 
     @property
     def images(self) -> Path:

@@ -39,6 +39,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Of new signing keys.",
 )
 @click.option("--signing-endpoint", default="", help="Socket of an external signer.")
+@click.option("--etcd-servers", default="", help="Members of the etcd, with commas between.")
+@click.option("--etcd-prefix", default="", help="Root of the cluster's keys in it.")
+@click.option("--etcd-directory", default="", help="Its client certificate on every host.")
 @click.option(
     "--issuer-profile",
     type=click.Choice(sorted(PROFILES)),
@@ -67,6 +70,9 @@ def command(
     min_token_expiration_seconds: int,
     signing_algorithm: str,
     signing_endpoint: str,
+    etcd_servers: str,
+    etcd_prefix: str,
+    etcd_directory: str,
     issuer_profile: str,
     timing: str,
     leader_elect: bool,
@@ -84,6 +90,9 @@ def command(
             min_token_expiration_seconds=min_token_expiration_seconds,
             signing_algorithm=signing_algorithm,
             signing_endpoint=signing_endpoint,
+            etcd_servers=etcd_servers,
+            etcd_prefix=etcd_prefix,
+            etcd_directory=etcd_directory,
         ),
         kubeconfig=kubeconfig,
         profile=PROFILES[issuer_profile],

@@ -14,15 +14,18 @@ import click
 
 from podpass.base.clock import SystemClock
 from podpass.bootstrap.cluster import Cluster, load_cluster, make_nodes
+from podpass.bootstrap.etcd_client import check_prefix_is_free, copy_client_files
 from podpass.bootstrap.home import Home, HomeError
 from podpass.bootstrap.lifecycle import locked, start_cluster, stop_cluster
 from podpass.bootstrap.processes import running_kubelet, start_kubelet
 from podpass.cli.options import called_as, home_hint, home_option, one_clear_line
 from podpass.cli.progress import Progress
+from podpass.storage.location import DEFAULT_ETCD_PREFIX
 
 DEFAULT_NODES = 3
 DEFAULT_PORT = 6443
 _SUPERVISION_INTERVAL = 0.5
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -80,6 +83,20 @@ def read_endpoint(_ctx: click.Context, _param: click.Parameter, value: str | Non
     help="Sign with a program at this unix socket, a path or @name (docs/external-signer.md).",
 )
 @click.option(
+    "--etcd",
+    "etcd_servers",
+    metavar="URL[,URL...]",
+    help="Keep the objects in this etcd instead of the home's own database.",
+)
+@click.option("--etcd-cafile", type=_FILE, help="What signed the certificates of its members.")
+@click.option("--etcd-certfile", type=_FILE, help="Client certificate for it.")
+@click.option("--etcd-keyfile", type=_FILE, help="Key of that certificate.")
+@click.option(
+    "--etcd-prefix",
+    metavar="PREFIX",
+    help=f"Root of this cluster's keys in it [default: {DEFAULT_ETCD_PREFIX}].",
+)
+@click.option(
     "--issuer-profile",
     type=click.Choice(["legacy", "trust24h"]),
     help="What becomes of a former issuer: refused at once, or trusted for 24 hours"
@@ -123,18 +140,30 @@ def _check_sandbox() -> None:
         raise HomeError(str(error)) from error
 
 
-def _cluster_for(home: Home, *, nodes: int | None, **options: Any) -> Cluster:
+def _cluster_for(
+    home: Home,
+    *,
+    nodes: int | None,
+    etcd_cafile: Path | None,
+    etcd_certfile: Path | None,
+    etcd_keyfile: Path | None,
+    **options: Any,
+) -> Cluster:
     """Return the cluster of the home, or a new one.
 
     Args:
         home: Where it lives.
         nodes: Number of nodes, None for what the home has or DEFAULT_NODES.
+        etcd_cafile: For the etcd, like the next two; renewed ones are taken over.
+        etcd_certfile: For the etcd.
+        etcd_keyfile: For the etcd.
         options: Fields of Cluster, None for what the home has or the default.
 
     Raises:
         HomeError: The home was made with other options, or is damaged.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    etcd_files = (etcd_cafile, etcd_certfile, etcd_keyfile)
     if home.cluster_file.exists():
         cluster = load_cluster(home.cluster_file)
         if nodes is not None and nodes != len(cluster.nodes):
@@ -148,13 +177,18 @@ def _cluster_for(home: Home, *, nodes: int | None, **options: Any) -> Cluster:
                     f"the cluster in {home.root} was made with {name.replace('_', ' ')} "
                     f"{getattr(cluster, name)}; for {value} give another --home"
                 )
+        copy_client_files(home, etcd_files)
         return cluster
     if home.pki.exists():
         raise HomeError(f"{home.cluster_file} is missing; the home {home.root} is damaged")
-    return Cluster(
+    cluster = Cluster(
         **{"port": DEFAULT_PORT} | given,
         nodes=make_nodes(nodes if nodes is not None else DEFAULT_NODES),
+        etcd_client_files=copy_client_files(home, etcd_files),
     )
+    if cluster.etcd_servers:
+        check_prefix_is_free(home, cluster)
+    return cluster
 
 
 def _stay(home: Home, cluster: Cluster, progress: Progress) -> None:

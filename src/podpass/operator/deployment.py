@@ -10,11 +10,19 @@ from typing import Final
 
 from podpass.api.resources import Object
 from podpass.operator import names
-from podpass.operator.settings import TIMINGS, OperatorSettings
+from podpass.operator.settings import TIMINGS, ControlPlane, OperatorSettings
 from podpass.operator.static_pod_template import IMAGE
 
 _LOGIN: Final = "/etc/kubernetes/operator"
 _LABELS: Final = {"app": names.OPERATOR}
+
+
+def _etcd(plane: ControlPlane) -> tuple[tuple[str, str], ...]:
+    return (
+        ("--etcd-servers", plane.etcd_servers),
+        ("--etcd-prefix", plane.etcd_prefix),
+        ("--etcd-directory", plane.etcd_directory),
+    )
 
 
 def operator_arguments(settings: OperatorSettings) -> list[str]:
@@ -30,6 +38,7 @@ def operator_arguments(settings: OperatorSettings) -> list[str]:
         f"--min-token-expiration-seconds={plane.min_token_expiration_seconds}",
         f"--signing-algorithm={plane.signing_algorithm}",
         *([f"--signing-endpoint={plane.signing_endpoint}"] if plane.signing_endpoint else []),
+        *(f"{flag}={value}" for flag, value in _etcd(plane) if value),
         f"--issuer-profile={settings.profile.name}",
         f"--timing={timing}",
     ]

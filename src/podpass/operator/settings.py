@@ -104,6 +104,11 @@ class ControlPlane:
         min_token_expiration_seconds: Shortest life of a token that may be asked for.
         signing_algorithm: Of keys that the operator makes: `RS256` or `ES256`.
         signing_endpoint: Socket of an external signer on every host: a path, or `@name`.
+        etcd_servers: Members of the etcd that keeps the objects, with commas between; empty for
+            the database in `store_directory`.
+        etcd_prefix: Root of the cluster's keys there.
+        etcd_directory: Host directory with `ca.crt`, `client.crt` and `client.key`; empty if the
+            etcd asks for no certificate.
     """
 
     node_directory: str
@@ -114,6 +119,9 @@ class ControlPlane:
     min_token_expiration_seconds: int = 600
     signing_algorithm: str = "RS256"
     signing_endpoint: str = ""
+    etcd_servers: str = ""
+    etcd_prefix: str = ""
+    etcd_directory: str = ""
 
     def node_path(self, node: str, name: str) -> str:
         """Return the host path of `manifests` or `resources` of a node."""

@@ -1,8 +1,8 @@
 """The pod of the API server, with `REVISION`, `NODE_NAME` and `NODE_IP` where a node's stand.
 
-It sees three directories: the resources of its revision, the certificates, and the store, and
-listens on a unix socket in a fourth. The socket of an external signer is in a fifth. The installer,
-or the first start of a home, fills it in.
+It sees three directories: the resources of its revision, the certificates, and the store, or what
+it is known by at an etcd, and listens on a unix socket in a fourth. The socket of an external
+signer is in a fifth. The installer, or the first start of a home, fills it in.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ CERTS: Final = "/etc/kubernetes/static-pod-certs"
 STORE: Final = "/var/lib/podpass/store"
 RUN: Final = "/var/lib/podpass/run"
 SIGNER: Final = "/var/lib/podpass/signer"
+ETCD: Final = "/etc/kubernetes/etcd"
 POD_PREFIX: Final = "kube-apiserver-pod"
 """Directory of a revision: `kube-apiserver-pod-12`."""
 
@@ -64,9 +65,12 @@ def static_pod(plane: ControlPlane, timing: Timing, *, log_level: str = "") -> O
     mounts = [
         ("resource-dir", f"{resources}/{POD_PREFIX}-REVISION", RESOURCES, True),
         ("cert-dir", f"{resources}/{CERT_DIRECTORY}", CERTS, True),
-        ("store", plane.store_directory, STORE, False),
         ("run", plane.run_directory, RUN, False),
     ]
+    if not plane.etcd_servers:
+        mounts.append(("store", plane.store_directory, STORE, False))
+    elif plane.etcd_directory:
+        mounts.append(("etcd-client", plane.etcd_directory, ETCD, True))
     if plane.signing_endpoint and not plane.signing_endpoint.startswith("@"):
         directory = str(PurePosixPath(plane.signing_endpoint).parent)
         mounts.append(("signer", directory, SIGNER, True))

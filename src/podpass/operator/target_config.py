@@ -23,6 +23,7 @@ from podpass.operator import names
 from podpass.operator.settings import ControlPlane, OperatorSettings, Timing
 from podpass.operator.static_pod_template import (
     CERTS,
+    ETCD,
     RESOURCES,
     RUN,
     STORE,
@@ -52,13 +53,16 @@ def shipped_config(plane: ControlPlane, timing: Timing) -> Object:
         "secure-port": str(plane.port),
         "service-account-min-token-expiration": f"{plane.min_token_expiration_seconds}s",
         "shutdown-delay-duration": f"{delay}ms",
-        "storage": f"sqlite://{STORE}/podpass.db",
         "tls-cert-file": f"{_SECRETS}/{names.SERVING_CERT}/tls.crt",
         "tls-private-key-file": f"{_SECRETS}/{names.SERVING_CERT}/tls.key",
         "unix-socket": f"{RUN}/apiserver-NODE_NAME.sock",
         "service-account-issuer": names.DEFAULT_ISSUER,
         "api-audiences": names.DEFAULT_ISSUER,
     }
+    if not plane.etcd_servers:
+        arguments["storage"] = f"sqlite://{STORE}/podpass.db"
+    else:
+        arguments |= _etcd_arguments(plane)
     key_files: list[str] = []
     if plane.signing_endpoint:  # 4
         arguments["service-account-signing-endpoint"] = signing_endpoint(plane)
@@ -78,6 +82,17 @@ def shipped_config(plane: ControlPlane, timing: Timing) -> Object:
         "apiServerArguments": lists,
         "serviceAccountPublicKeyFiles": key_files,
     }
+
+
+def _etcd_arguments(plane: ControlPlane) -> dict[str, str]:
+    arguments = {"etcd-servers": plane.etcd_servers, "etcd-prefix": plane.etcd_prefix}
+    if plane.etcd_directory:
+        arguments |= {
+            "etcd-cafile": f"{ETCD}/{names.ETCD_CA}",
+            "etcd-certfile": f"{ETCD}/{names.ETCD_CERT}",
+            "etcd-keyfile": f"{ETCD}/{names.ETCD_KEY}",
+        }
+    return arguments
 
 
 def merge(base: Any, over: Any) -> Any:
