@@ -34,6 +34,7 @@ from podpass.kubelet.node_agent import NodeAgent
 from podpass.kubelet.node_services import NodeServices
 from podpass.kubelet.node_status import read_machine
 from podpass.kubelet.object_source import ApiObjectSource
+from podpass.kubelet.object_watches import ObjectWatches
 from podpass.kubelet.pod_ips import PodAddresses
 from podpass.kubelet.pod_manager import PodManager
 from podpass.kubelet.pod_spec import CONFIG_MIRROR, full_name, is_mirror, is_static, node_reference
@@ -82,6 +83,7 @@ class Kubelet:
         metrics = KubeletMetrics()
         tokens = TokenManager(token_requester(client), clock, metrics=metrics)
         client.observe = partial(_count_request, metrics)
+        source = ApiObjectSource(client, tokens, clock)
         self.services = NodeServices(
             settings=settings,
             clock=clock,
@@ -90,7 +92,8 @@ class Kubelet:
             cache=RuntimeCache(runtime, clock),
             addresses=PodAddresses(settings.pod_cidr),
             tokens=tokens,
-            source=ApiObjectSource(client, tokens, clock),
+            source=source,
+            watches=ObjectWatches(client, source, clock),
             recorder=self._recorder,
             metrics=metrics,
         )
@@ -154,6 +157,7 @@ class Kubelet:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.pods.close()
+        await self.services.watches.close()
         if self._server is not None:
             await self._server.cleanup()
         if self._listener is not None:

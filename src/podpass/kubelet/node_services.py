@@ -9,6 +9,7 @@ from podpass.kubelet.downward_api import NodeFacts
 from podpass.kubelet.events import Recorder
 from podpass.kubelet.metrics import KubeletMetrics
 from podpass.kubelet.object_source import ObjectSource
+from podpass.kubelet.object_watches import ObjectWatches
 from podpass.kubelet.pod_ips import PodAddresses
 from podpass.kubelet.runtime.interface import Runtime
 from podpass.kubelet.runtime_cache import RuntimeCache
@@ -28,5 +29,6 @@ class NodeServices:
     addresses: PodAddresses
     tokens: TokenManager
     source: ObjectSource
+    watches: ObjectWatches
     recorder: Recorder
     metrics: KubeletMetrics = field(default_factory=KubeletMetrics)

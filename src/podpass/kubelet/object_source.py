@@ -71,6 +71,14 @@ class ApiObjectSource:
     async def token(self, key: TokenKey) -> str:
         return await self._tokens.token(key)
 
+    def learn(self, resource: Resource, namespace: str, name: str, found: Object | None) -> None:
+        """Take over what a watch has seen; None if the object is gone."""
+        key = (resource.plural, namespace, name)
+        self._kept.pop(key, None)
+        if found is not None:
+            self._kept[key] = (self._clock.monotonic() + TIME_TO_LIVE, found)
+            self._locks.setdefault(key, asyncio.Lock())
+
     async def _read(self, resource: Resource, namespace: str, name: str) -> Object | None:
         key = (resource.plural, namespace, name)
         lock = self._locks.setdefault(key, asyncio.Lock())

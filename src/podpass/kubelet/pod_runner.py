@@ -20,6 +20,7 @@ from podpass.kubelet.container_restarts import ContainerRestarts
 from podpass.kubelet.container_starter import ContainerStarter
 from podpass.kubelet.events import PodEvents
 from podpass.kubelet.node_services import NodeServices
+from podpass.kubelet.object_watches import references
 from podpass.kubelet.pod_probes import PodProbes
 from podpass.kubelet.pod_reporter import PodReporter, ReportStatus
 from podpass.kubelet.pod_sandboxes import PodSandboxes
@@ -320,12 +321,17 @@ class PodRunner:
             self._keeping = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
-        while True:
-            try:
-                await self._keeper.run()
-            except Exception:  # noqa: BLE001 - the pod worker boundary
-                _log.exception("pod %s: its volumes could not be looked after", self.full_name)
-                await self._services.clock.sleep(_RETRY_SECONDS)
+        watches = self._services.watches
+        watches.follow(self.uid, references(self.pod), self._keeper.wake)
+        try:
+            while True:
+                try:
+                    await self._keeper.run()
+                except Exception:  # noqa: BLE001 - the pod worker boundary
+                    _log.exception("pod %s: its volumes could not be looked after", self.full_name)
+                    await self._services.clock.sleep(_RETRY_SECONDS)
+        finally:
+            watches.forget(self.uid)
 
     def _let_go_of_volumes(self) -> None:
         if self._keeping is not None:

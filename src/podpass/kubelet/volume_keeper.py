@@ -1,7 +1,7 @@
 """Keeps the volumes of one pod set up and fresh, from its first moment to its last.
 
-1. All volumes are gone over when the pod starts or changes, about every `sync_frequency`, and at
-   the very moment at which one of its tokens is due for a refresh.
+1. All volumes are gone over when the pod or an object in them changes, about every
+   `sync_frequency`, and at the very moment at which one of its tokens is due for a refresh.
 2. What failed is tried again soon; the containers wait only for volumes that were never set up.
 3. A terminating pod is kept fresh until its last container has ended: a program that shuts down
    may need its token to say goodbye. (The reference stops: kubernetes#116481.)
@@ -90,6 +90,10 @@ class VolumeKeeper:
         former, self.pod = self.pod, pod
         if any(_shown(former).get(key) != _shown(pod).get(key) for key in _shown(pod)):
             self._wakeup.ring()
+
+    def wake(self) -> None:
+        """Have the volumes gone over at once: an object in them has changed."""
+        self._wakeup.ring()
 
     async def run(self) -> None:
         """Look after the volumes until cancelled."""
