@@ -296,7 +296,10 @@ SUFFIX = "is not allowed because service account app does not reference that sec
         ),
         pytest.param(
             {
-                "volumes": [{"secret": {"secretName": "good"}}, {"projected": {"sources": []}}],
+                "volumes": [
+                    {"secret": {"secretName": "good"}},
+                    {"projected": {"sources": [{"secret": {"name": "bad"}}]}},
+                ],
                 "containers": [
                     container(
                         env=[{"name": "v", "value": "x"}], envFrom=[{"configMapRef": {"name": "x"}}]
@@ -306,6 +309,7 @@ SUFFIX = "is not allowed because service account app does not reference that sec
             },
             "",
             id="what the account lists",
+            marks=pytest.mark.rule("admission.enforce-projected"),
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from podpass.apiserver.admission.account_fields import AccountFields
 from podpass.apiserver.admission.chain import AdmissionChain
 from podpass.apiserver.admission.cluster_configuration import DenyDeleteClusterConfiguration
 from podpass.apiserver.admission.custom_resource_definitions import CustomResourceDefinitionRules
@@ -23,6 +24,7 @@ def build_admission_chain(
     return AdmissionChain(
         (
             NamespaceLifecycle(objects),
+            AccountFields(),
             ServiceAccountAdmission(objects, clock),
             TokenSecretAdmission(objects, signer),
             NodeRestriction(objects, authorizer),
