@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from podpass.jose.keys import (
@@ -14,6 +15,7 @@ from podpass.jose.keys import (
     SigningKey,
     UnusableKey,
     generate_signing_key,
+    load_der_public_key,
 )
 
 # Key ids and coordinates of the keys with the private scalar 7.
@@ -86,24 +88,25 @@ def test_an_elliptic_signature_is_two_padded_numbers() -> None:
 
 @pytest.mark.rule("jwt.other-keys")
 def test_other_curves_are_refused() -> None:
-    with pytest.raises(UnusableKey, match="unknown private key curve, must be 256, 384, or 521"):
+    with pytest.raises(UnusableKey, match=r"^unknown private key curve, must be 256, 384, or 521$"):
         SigningKey(ec.derive_private_key(7, ec.SECP256K1()))
 
 
 @pytest.mark.rule("jwt.other-keys")
 def test_other_types_are_refused() -> None:
     key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
-    with pytest.raises(UnusableKey, match="cannot be used, take RSA or EC"):
+    words = r"^keys of type Ed25519{}Key cannot be used, take RSA or EC$"
+    with pytest.raises(UnusableKey, match=words.format("Private")):
         SigningKey(key)
-    with pytest.raises(UnusableKey, match="cannot be used, take RSA or EC"):
+    with pytest.raises(UnusableKey, match=words.format("Public")):
         PublicKey(key.public_key())
 
 
 def test_the_two_halves_are_not_mixed_up() -> None:
     private = ec.derive_private_key(7, ec.SECP256R1())
-    with pytest.raises(UnusableKey, match="expected a private key"):
+    with pytest.raises(UnusableKey, match=r"^expected a private key, got a public one$"):
         SigningKey(private.public_key())
-    with pytest.raises(UnusableKey, match="expected a public key"):
+    with pytest.raises(UnusableKey, match=r"^expected a public key, got a private one$"):
         PublicKey(private)
 
 
@@ -115,6 +118,42 @@ def test_generated_rsa_keys_have_2048_bits(rsa_key: SigningKey) -> None:
     assert rsa_key.public.algorithm is RS256
     assert isinstance(rsa_key._numbers, rsa.RSAPrivateKey)
     assert rsa_key._numbers.key_size == 2048
+
+
+@pytest.mark.parametrize("algorithm", [RS256, ES256], ids=["RSA", "EC"])
+def test_a_public_key_survives_der(algorithm: Algorithm) -> None:
+    key = generate_signing_key(algorithm)
+    read = load_der_public_key(key.public.to_der())
+    assert read.key_id == key.public.key_id
+    assert read.verify(b"input", key.sign(b"input"))
+
+
+def test_a_public_key_is_called_what_its_owner_says() -> None:
+    key = load_der_public_key(seven(ec.SECP256R1()).public.to_der(), "k1")
+    assert key.key_id == "k1"
+    assert key.to_jwk()["kid"] == "k1"
+
+
+@pytest.mark.parametrize(
+    ("der", "why"),
+    [
+        pytest.param(b"", "data is not a DER public key", id="nothing"),
+        pytest.param(b"junk", "data is not a DER public key", id="junk"),
+        pytest.param(
+            ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
+            .public_key()
+            .public_bytes(
+                serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+            ),
+            "keys of type Ed25519PublicKey cannot be used, take RSA or EC",
+            id="another type",
+        ),
+    ],
+)
+def test_der_that_is_no_key_of_ours_is_refused(der: bytes, why: str) -> None:
+    with pytest.raises(UnusableKey) as caught:
+        load_der_public_key(der)
+    assert str(caught.value) == why
 
 
 def test_a_public_key_survives_pem() -> None:

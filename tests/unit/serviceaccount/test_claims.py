@@ -106,7 +106,9 @@ def test_what_is_not_there_is_left_out() -> None:
 @pytest.mark.parametrize("second", ["pod", "node"])
 def test_a_token_is_bound_to_one_object(second: str) -> None:
     refs: dict[str, Any] = {"secret": ObjectRef("s", "X"), second: ObjectRef("x", "Y")}
-    with pytest.raises(ValueError, match="token can only be bound to one object type"):
+    with pytest.raises(
+        ValueError, match=r"^internal error, token can only be bound to one object type$"
+    ):
         replace(UNBOUND, **refs)
 
 
@@ -146,6 +148,10 @@ def test_a_warning_time_of_zero_is_none() -> None:
     assert decode_claims(b'{"iss":"i","kubernetes.io":{"warnafter":0}}').warn_after is None
 
 
+def test_without_an_account_its_name_and_uid_are_empty() -> None:
+    assert decode_claims(b'{"iss":"i"}').service_account == ObjectRef("", "")
+
+
 def test_fractions_of_a_second_are_cut() -> None:
     assert decode_claims(b'{"exp":1770000000.9}').expires_at == NOW
 
@@ -153,8 +159,8 @@ def test_fractions_of_a_second_are_cut() -> None:
 @pytest.mark.parametrize(
     ("payload", "why"),
     [
-        pytest.param(b"{", "not JSON", id="no JSON"),
-        pytest.param(b"[]", "not an object", id="a list"),
+        pytest.param(b"{", "^the claims are not JSON$", id="no JSON"),
+        pytest.param(b"[]", "^the claims are not an object$", id="a list"),
         pytest.param(b'{"iss":1}', "claim iss", id="the issuer is a number"),
         pytest.param(b'{"aud":1}', "claim aud", id="the audience is a number"),
         pytest.param(b'{"aud":["a",1]}', "claim aud", id="one audience is a number"),

@@ -96,6 +96,7 @@ def test_what_tokens_can_be_bound_to(api_version: str, kind: str, resource: Reso
         pytest.param("v1", "pod", "/v1, Kind=pod", id="the kind is case sensitive"),
         pytest.param("apps/v1", "Pod", "apps/v1, Kind=Pod", id="another group"),
         pytest.param("", "", "/, Kind=", id="nothing"),
+        pytest.param("a/b/c", "Job", "/, Kind=Job", id="a version that cannot be read"),
     ],
 )
 def test_what_tokens_cannot_be_bound_to(api_version: str, kind: str, shown: str) -> None:
@@ -149,6 +150,7 @@ def test_the_account_of_a_secret_does_not_matter() -> None:
     ("maximum", "seconds", "granted"),
     [
         pytest.param(0, 1 << 32, 1 << 32, id="no maximum"),
+        pytest.param(1, 2, 1, id="a maximum of one second"),
         pytest.param(7200, 7200, 7200, id="exactly the maximum"),
         pytest.param(7200, 7201, 7200, id="over the maximum"),
     ],
@@ -202,6 +204,8 @@ def test_a_bound_token(binding: Binding, expected: dict[str, Any]) -> None:
     issued = claims(binding=binding)
     bound = {"pod": issued.pod, "secret": issued.secret, "node": issued.node}
     assert {key: ref.uid for key, ref in bound.items() if ref is not None} == expected
+    names = {ref.uid: ref.name for ref in bound.values() if ref is not None}
+    assert names == {uid: {"P": "app-0", "N": "n1"}[uid] for uid in expected.values()}
 
 
 @pytest.mark.rule(

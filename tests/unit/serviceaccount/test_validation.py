@@ -395,3 +395,48 @@ async def test_any_text_is_refused_without_being_shown(text: str) -> None:
     with pytest.raises(InvalidToken) as caught:
         await validate(f"{text}.{text}.{text}")
     assert str(caught.value) == "invalid bearer token"
+
+
+@pytest.mark.parametrize(
+    ("warn_after", "extended"),
+    [
+        pytest.param(None, False, id="an ordinary token"),
+        pytest.param(NOW + timedelta(seconds=3607), True, id="an extended token"),
+        pytest.param(NOW - timedelta(seconds=1), True, id="one that should have been replaced"),
+    ],
+)
+async def test_an_extended_token_is_told_from_others(
+    warn_after: datetime | None, extended: bool
+) -> None:
+    assert (await validate(replace(CLAIMS, warn_after=warn_after))).extended is extended
+
+
+async def test_keys_are_asked_for_by_the_id_that_the_token_names() -> None:
+    asked: list[str] = []
+
+    class Keys(StaticKeys):
+        async def for_token(self, key_id: str) -> KeySet:
+            asked.append(key_id)
+            return await super().for_token(key_id)
+
+    validator = TokenValidator(
+        Keys(KeySet([KEY.public])), frozenset(["https://i"]), ("api",), Objects()
+    )
+    await validator.validate(jws.sign(encode_claims(CLAIMS), KEY), ("api",), NOW)
+    assert asked == [KEY.public.key_id]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"service_account": ObjectRef("", "S")}, id="an account without name"),
+        pytest.param({"namespace": ""}, id="an account without namespace"),
+    ],
+)
+async def test_objects_without_a_name_are_not_looked_for(changes: dict[str, Any]) -> None:
+    class Everything(Objects):
+        async def find(self, resource: Resource, namespace: str, ref: ObjectRef) -> Object | None:
+            raise AssertionError((resource.plural, namespace, ref))
+
+    with pytest.raises(AccountGone):
+        await validate(replace(CLAIMS, **changes), objects=Everything())
