@@ -115,6 +115,7 @@ _CONTROLLER_MANAGER = (
     ),
     _rule(APPS, ["controllerrevisions", "replicasets"], _CREATE),
     _rule(COORDINATION, ["leases"], _CREATE),
+    _rule(RBAC, ["clusterroles"], ("escalate",)),  # the rules of roles that aggregate others
     _rule(AUTHENTICATION, ["tokenreviews"], _CREATE),
     _rule(AUTHORIZATION, ["subjectaccessreviews"], _CREATE),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Protocol
 from podpass.base.clock import Clock
 from podpass.client.events import EventRecorder
 from podpass.client.rest import RestClient
+from podpass.controllers.cluster_role_aggregation import ClusterRoleAggregation
 from podpass.controllers.daemon_set import DaemonSetController
 from podpass.controllers.deployment import DeploymentController
 from podpass.controllers.disruption import DisruptionController
@@ -78,6 +79,7 @@ async def run_controllers(
                 client, informers, clock, settings.legacy_service_account_token_clean_up_period
             ),
             NamespaceController(client, informers, clock),
+            ClusterRoleAggregation(client, informers, clock),
             GarbageCollector(client, informers, clock, collecting),
             PodGarbageCollector(client, informers, clock, settings.terminated_pod_gc_threshold),
             NodeLifecycleController(client, informers, clock, watching_nodes, settings),
