@@ -1,7 +1,8 @@
 """From a resource request to its handler.
 
 1. Unknown resources, subresources and paths below them are 404.
-2. A known resource without that verb, or an object of a namespaced kind addressed without its
+2. `pods/ephemeralcontainers` is 404 too, and says what to do instead.
+3. A known resource without that verb, or an object of a namespaced kind addressed without its
    namespace, is 405 for writes and 404 for reads.
 """
 
@@ -38,6 +39,7 @@ from podpass.apiserver.write_handlers import WriteHandlers
 from podpass.storage.defined_kinds import DefinedKinds
 
 Handler = Callable[[RequestContext, Resource], Awaitable[web.StreamResponse]]
+_EPHEMERAL = "ephemeralcontainers"
 _WITHOUT_NAMESPACE = frozenset({"list", "watch"})
 
 
@@ -61,7 +63,7 @@ def find_served(info: RequestInfo, kinds: DefinedKinds) -> Resource:
     """Return the resource that a request is about.
 
     Raises:
-        StatusError: 404 or 405 (rules 1 and 2).
+        StatusError: 404 or 405 (rules 1 to 3).
     """
     where = info.group, info.version, info.resource
     resource = find_resource(*where) or kinds.find(*where)
@@ -70,6 +72,8 @@ def find_served(info: RequestInfo, kinds: DefinedKinds) -> Resource:
     served: tuple[str, ...] = resource.verbs
     if info.subresource:
         subresource = resource.subresource(info.subresource)
+        if subresource is None and resource == PODS and info.subresource == _EPHEMERAL:
+            raise _no_ephemeral_containers()
         if subresource is None:
             raise errors.no_such_path()
         served = subresource.verbs
@@ -81,6 +85,18 @@ def find_served(info: RequestInfo, kinds: DefinedKinds) -> Resource:
     if info.verb not in served:
         raise errors.method_not_allowed(resource.plural, info.verb, resource.group)
     return resource
+
+
+def _no_ephemeral_containers() -> errors.StatusError:
+    # kubectl shows the text, if the details are there and name no pod.
+    return errors.StatusError(
+        404,
+        "NotFound",
+        "podpass has no ephemeral containers: debug a copy of the pod with "
+        "`kubectl debug POD --copy-to=NAME --image=IMAGE`, or look around in the running one with "
+        "`kubectl exec POD -- COMMAND`",
+        {"kind": f"pods/{_EPHEMERAL}"},
+    )
 
 
 class Routes:
