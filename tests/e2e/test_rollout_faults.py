@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -12,6 +13,8 @@ import pytest
 import rollout
 from harness import ClusterUnderTest, eventually, free_port
 from rollout import RevisionLedger
+
+from podpass.operator.static_pod_template import MANIFEST
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +132,25 @@ def test_an_edit_back_in_the_middle_ends_at_the_old_value_under_a_new_number(
     found = rollout.settle(cluster, "https://second.example", ledger)
     assert rollout.latest(found) == rollout.latest(before) + 2
     assert found["spec"]["observedConfig"] == before["spec"]["observedConfig"]
+
+
+@pytest.mark.timeout(120)
+def test_a_bad_manifest_harms_no_api_server_and_the_next_rollout_replaces_it(
+    cluster: ClusterUnderTest, ledger: RevisionLedger
+) -> None:
+    issuers = rollout.running_issuers(cluster)
+    node = cluster.home / "nodes" / "master-2"
+    manifest = node / "manifests" / MANIFEST
+    manifest.write_text('{"kind": "Pod", "spec": ')
+    said = f"manifest {manifest} is not used"
+    eventually(
+        lambda: said in (node / "kubelet.log").read_text(errors="replace"),
+        what="a word of the kubelet about the manifest",
+    )
+    assert rollout.running_issuers(cluster) == issuers
+    rollout.set_issuer(cluster, "https://mended.example")
+    rollout.settle(cluster, "https://mended.example", ledger)
+    assert json.loads(manifest.read_text())["kind"] == "Pod"
 
 
 @pytest.mark.timeout(180)
