@@ -15,6 +15,7 @@ from contextlib import suppress
 from functools import partial
 
 from podpass.api.errors import StatusError
+from podpass.apiserver.auditing import Auditor, open_auditor
 from podpass.apiserver.bootstrap_policy import ensure_bootstrap_policy
 from podpass.apiserver.composition import Foundation, compose
 from podpass.apiserver.custom_resources_controller import DefinitionController
@@ -52,6 +53,7 @@ class ApiServer:
         clock: Clock,
         signing: Signing,
         metrics: Metrics,
+        auditor: Auditor | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -62,6 +64,7 @@ class ApiServer:
         self._objects = ObjectStore(store)
         self._cached = CachedObjects(self._objects, clock=clock)
         self._signing = signing
+        self._auditor = auditor
         self._kubelets = KubeletClient(settings, self._cached)
         self._http: HttpServer | None = None
         self._feeding: asyncio.Task[None] | None = None
@@ -78,6 +81,7 @@ class ApiServer:
                 stopping=self._stopping,
                 is_started=lambda: self._started,
                 is_draining=lambda: self._started and not self._ready,
+                auditor=auditor,
                 clock=clock,
             )
         )
@@ -119,6 +123,8 @@ class ApiServer:
                 with suppress(asyncio.CancelledError):
                     await task
         self._signing.close()
+        if self._auditor is not None:
+            await asyncio.to_thread(self._auditor.close)
 
     async def _feed(self) -> None:
         definitions = DefinitionController(self._cached, self._clock)
@@ -191,10 +197,12 @@ async def build_app(settings: ApiServerSettings, store: Store, clock: Clock) -> 
     Raises:
         UnusableKey: A service account key cannot be read.
         SignerUnusable: The external signer is not there, or cannot be used.
+        AuditUnusable: The audit policy is bad, or the log cannot be written.
     """
     metrics = Metrics()
+    auditor = open_auditor(settings, metrics, clock)
     signing = await open_signing(settings, clock, metrics.external_jwt)
-    return ApiServer(settings, store, clock, signing, metrics)
+    return ApiServer(settings, store, clock, signing, metrics, auditor)
 
 
 async def serve(settings: ApiServerSettings, store: Store, clock: Clock) -> ApiServer:
@@ -204,6 +212,7 @@ async def serve(settings: ApiServerSettings, store: Store, clock: Clock) -> ApiS
         ListenError: An address or a certificate cannot be used.
         UnusableKey: A service account key cannot be read.
         SignerUnusable: The external signer is not there, or cannot be used.
+        AuditUnusable: The audit policy is bad, or the log cannot be written.
         StatusError: The store does not answer.
     """
     listeners = bind(settings)

@@ -11,6 +11,7 @@ from podpass.api import resources
 from podpass.apiserver.access_review import AccessReviews
 from podpass.apiserver.admission.plugins import build_admission_chain
 from podpass.apiserver.apply_handler import ApplyHandler
+from podpass.apiserver.auditing import Auditor
 from podpass.apiserver.authentication import Authenticator
 from podpass.apiserver.authorization import Authorizer
 from podpass.apiserver.custom_resources_openapi import OpenApiDocuments
@@ -59,6 +60,7 @@ class Foundation:
         stopping: Set when the server stops; ends watches.
         is_started: Whether requests can be answered.
         is_draining: Whether the server is about to stop, and connections should end.
+        auditor: The audit log, if there is one.
         clock: Time.
     """
 
@@ -71,6 +73,7 @@ class Foundation:
     stopping: asyncio.Event
     is_started: Callable[[], bool]
     is_draining: Callable[[], bool]
+    auditor: Auditor | None
     clock: Clock
 
 
@@ -168,4 +171,5 @@ def compose(base: Foundation) -> RequestFlow:
         clock=clock,
         is_started=base.is_started,
         is_draining=base.is_draining,
+        auditor=base.auditor,
     )

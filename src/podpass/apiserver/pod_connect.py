@@ -127,14 +127,15 @@ class PodConnect:
         response = web.StreamResponse(
             headers={"Content-Type": "text/plain", "Cache-Control": "no-cache, private"}
         )
-        context.stream = response
         node = pod["spec"].get("nodeName")
         if not node:
+            context.begin_stream(response)
             await response.prepare(context.http)
             await response.write_eof()
             return response
         url = await self._url(pod, str(node), "containerLogs", container, query)
         async with self._kubelets.stream(url) as upstream:
+            context.begin_stream(response)
             await response.prepare(context.http)
             async for chunk in upstream.content.iter_any():
                 await response.write(chunk)
@@ -169,7 +170,7 @@ class PodConnect:
             one for one in offered_protocols(context.http)
             if not one.startswith(BEARER_PROTOCOL_PREFIX)
         ]  # fmt: skip
-        return await self._proxy(context.http, url, protocols)
+        return await self._proxy(context, url, protocols)
 
     async def _pod(self, context: RequestContext) -> Object:
         return await self._reader.live(PODS, context.info.namespace, context.info.name)
@@ -181,13 +182,14 @@ class PodConnect:
         return await self._kubelets.url(node, path, query)
 
     async def _proxy(
-        self, request: web.BaseRequest, url: URL, protocols: Sequence[str]
+        self, context: RequestContext, url: URL, protocols: Sequence[str]
     ) -> web.StreamResponse:
         try:
             async with self._kubelets.websocket(url, protocols) as upstream:
                 chosen = (upstream.protocol,) if upstream.protocol else ()
                 client = web.WebSocketResponse(protocols=chosen, max_msg_size=0, compress=False)
-                await client.prepare(request)
+                context.begin_stream(client)
+                await client.prepare(context.http)
                 await _relay(client, upstream)
                 return client
         except aiohttp.WSServerHandshakeError as error:
@@ -196,7 +198,7 @@ class PodConnect:
             refusal = no_answer(url, error)
         if not any(one.endswith(".channel.k8s.io") for one in protocols):
             raise refusal
-        return await _refuse(request, protocols, refusal)
+        return await _refuse(context.http, protocols, refusal)
 
     async def _tunnel(self, context: RequestContext, url: URL, protocol: str) -> web.StreamResponse:
         try:
@@ -204,7 +206,7 @@ class PodConnect:
                 self._kubelets.websocket(url, [TUNNEL_PREFIX + protocol]) as upstream,
                 upgraded(context.http, protocol) as (response, reader, writer),
             ):
-                context.stream = response
+                context.begin_stream(response)
                 await relay_bytes(upstream, reader, writer)
                 return response
         except aiohttp.WSServerHandshakeError as error:

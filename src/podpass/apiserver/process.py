@@ -12,6 +12,7 @@ import uvloop
 
 from podpass.api.errors import StatusError
 from podpass.apiserver.app import serve
+from podpass.apiserver.audit_policy import AuditUnusable
 from podpass.apiserver.external_jwt.failures import SignerUnusable
 from podpass.apiserver.listeners import ListenError
 from podpass.apiserver.settings import ApiServerSettings
@@ -21,6 +22,7 @@ from podpass.storage.compaction import Compactor
 from podpass.storage.interface import StoreUnavailable
 from podpass.storage.location import open_store
 
+_START_ERRORS = (AuditUnusable, ListenError, SignerUnusable, StoreUnavailable, UnusableKey)
 _log = logging.getLogger("apiserver")
 
 
@@ -50,7 +52,7 @@ async def _run(settings: ApiServerSettings) -> None:
     try:
         try:
             server = await serve(settings, store, clock)
-        except (ListenError, UnusableKey, SignerUnusable, StoreUnavailable) as error:
+        except _START_ERRORS as error:
             raise StartError(str(error)) from error
         except StatusError as error:
             raise StartError(error.message) from error

@@ -14,6 +14,7 @@ from aiohttp import http_exceptions, web
 from podpass.api import errors
 from podpass.api.codec import FieldValidation
 from podpass.api.meta import UserInfo
+from podpass.apiserver.audit_event import AUDIT_ID, RequestAudit
 from podpass.apiserver.representation import Representation
 from podpass.apiserver.request_info import RequestInfo, is_true
 
@@ -57,6 +58,8 @@ class RequestContext:
         warnings: Texts for `Warning` headers.
         audit_annotations: Facts for the audit log.
         stream: The response of a handler that streams; once it is prepared no error can follow.
+        audit_id: Names the request in the audit log and in its answer.
+        audit: Follows the request for the audit log, if it is logged.
     """
 
     http: web.BaseRequest
@@ -68,6 +71,15 @@ class RequestContext:
     warnings: list[str] = field(default_factory=list)
     audit_annotations: dict[str, str] = field(default_factory=dict)
     stream: web.StreamResponse | None = None
+    audit_id: str = ""
+    audit: RequestAudit | None = None
+
+    def begin_stream(self, response: web.StreamResponse) -> None:
+        """Note the response of a handler that streams, before it is prepared."""
+        self.stream = response
+        response.headers[AUDIT_ID] = self.audit_id
+        if self.audit is not None:
+            self.audit.started(response)
 
     @property
     def pretty(self) -> bool:
@@ -162,7 +174,10 @@ class RequestContext:
             ) from error
         except (web.RequestPayloadError, http_exceptions.PayloadEncodingError) as error:
             raise errors.bad_request("the request body is malformed HTTP") from error
-        return bytes(received)
+        body = bytes(received)
+        if self.audit is not None:
+            self.audit.took_body(body)
+        return body
 
 
 def read_number(text: str) -> int | None:

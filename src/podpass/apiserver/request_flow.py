@@ -18,6 +18,8 @@ from aiohttp import web
 from podpass.api import errors
 from podpass.api.errors import StatusError
 from podpass.api.resources import find_resource
+from podpass.apiserver.audit_event import AUDIT_ID, DECISION, REASON, audit_id
+from podpass.apiserver.auditing import Auditor
 from podpass.apiserver.authentication import Authenticator
 from podpass.apiserver.authorization import Attributes, Authorizer, forbidden_error
 from podpass.apiserver.health import ENDPOINTS
@@ -31,6 +33,7 @@ from podpass.apiserver.responses import status_response
 from podpass.apiserver.routes import Routes
 from podpass.apiserver.stream_protocols import bearer_from_protocols
 from podpass.base.clock import Clock
+from podpass.base.tasks import new_uid
 
 _log = logging.getLogger("apiserver")
 
@@ -66,7 +69,9 @@ class RequestFlow:
         clock: Clock,
         is_started: Callable[[], bool],
         is_draining: Callable[[], bool],
+        auditor: Auditor | None = None,
     ) -> None:
+        self._auditor = auditor
         self._authenticator = authenticator
         self._authorizer = authorizer
         self._catch_up = catch_up
@@ -85,6 +90,8 @@ class RequestFlow:
         query = first_values(raw_query) if raw_query else {}
         info = parse_request(http.method, raw_path, query)
         context = RequestContext(http=http, info=info, query=query, raw_query=raw_query)
+        context.audit_id = audit_id(http, new_uid)
+        panicked = False
         begun = self._metrics.begin(info)
         try:
             response = await self._answer(context)
@@ -95,7 +102,15 @@ class RequestFlow:
                 _log.debug("%s %s: the client is gone", http.method, info.path)
             else:
                 _log.exception("%s %s failed", http.method, info.path)
+                panicked = True
             response = self._refuse(context, errors.internal("the server log says more"))
+        if not response.prepared:
+            response.headers[AUDIT_ID] = context.audit_id
+        if context.audit is not None:
+            if panicked:
+                context.audit.panicked()
+            else:
+                context.audit.complete(response)
         seconds = self._clock.monotonic() - started
         self._metrics.observe(_countable(info), response.status, seconds, begun)
         if self._is_draining() and not response.prepared:
@@ -135,11 +150,22 @@ class RequestFlow:
         except StatusError:
             result = "error" if authorization or certificate else "failure"
             count(result, "", self._clock.monotonic() - started)
+            if self._auditor is not None:
+                how = "x509" if certificate and not authorization else "bearer"
+                self._auditor.refused(http, context.info, context.audit_id, how)
             raise
         count("success", known.user.name, self._clock.monotonic() - started)
-        context.user = impersonate(http.headers, known.user, self._authorizer)
-        context.warnings.extend(known.warnings)
         context.audit_annotations.update(known.audit_annotations)
+        context.warnings.extend(known.warnings)
+        if self._auditor is not None:
+            context.audit = self._auditor.begin(
+                http, context.info, context.audit_id, known.user, context.audit_annotations
+            )
+            if context.audit is not None:
+                context.audit.received()
+        context.user = impersonate(http.headers, known.user, self._authorizer)
+        if context.audit is not None and context.user is not known.user:
+            context.audit.impersonated = context.user
 
     async def _authorize(self, context: RequestContext, verb: str) -> None:
         info = context.info
@@ -161,6 +187,9 @@ class RequestFlow:
             # What allows it may have been written through another server a moment ago.
             await self._catch_up()
             decision = self._authorizer.authorize(attributes)
+        if context.audit is not None:
+            context.audit_annotations[DECISION] = "allow" if decision.allowed else "forbid"
+            context.audit_annotations[REASON] = decision.reason
         if not decision.allowed:
             raise forbidden_error(attributes, decision.reason)
 

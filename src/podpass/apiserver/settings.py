@@ -111,6 +111,21 @@ class ApiServerSettings:
         "--anonymous-auth",
         "health probes come without a credential; RBAC grants anonymous no more than that",
     )
+    audit_policy_file: Path | None = setting(
+        None, "--audit-policy-file", "without a policy nothing is logged, as upstream"
+    )
+    audit_log_path: str = setting(
+        "", "--audit-log-path", "empty: no log; a file, or - for standard output"
+    )
+    audit_log_maxsize: int = setting(
+        100, "--audit-log-maxsize", "a file that an editor still opens; 0: no limit", unit="MiB"
+    )
+    audit_log_maxbackup: int = setting(
+        0, "--audit-log-maxbackup", "0: all old files are kept, as upstream"
+    )
+    audit_log_maxage: int = setting(
+        0, "--audit-log-maxage", "0: however old they are, as upstream", unit="days"
+    )
     storage: str = setting(
         "sqlite:///podpass.db", "--storage", "podpass's own: URL of the store", unit="URL"
     )

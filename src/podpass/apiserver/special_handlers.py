@@ -58,6 +58,7 @@ class SpecialHandlers:
             context.user,
             admission=self.admission,
             dry_run=dry_run,
+            audit_annotations=context.audit_annotations,
         )
         return object_response(
             answer,

@@ -40,6 +40,7 @@ from podpass.serviceaccount.issuance import (
 API_VERSION = f"{AUTHENTICATION}/v1"
 KIND = "TokenRequest"
 ISSUED_CREDENTIAL_ID = "authentication.kubernetes.io/issued-credential-id"
+UID_MISMATCH = "authentication.k8s.io/token-request-uid-mismatch"
 
 _log = logging.getLogger("token-request")
 
@@ -87,6 +88,7 @@ class TokenRequests:
         *,
         admission: AdmissionChain,
         dry_run: bool = False,
+        audit_annotations: dict[str, str] | None = None,
     ) -> tuple[Object, list[str]]:
         """Return the answered TokenRequest, and texts for `Warning` headers.
 
@@ -97,6 +99,7 @@ class TokenRequests:
             user: Who asks.
             admission: Plugins that see the request.
             dry_run: Passed on to the plugins.
+            audit_annotations: Told what was issued.
 
         Raises:
             StatusError: 400, 403, 404, 409 or 422 as the reference has it; 500, not signed.
@@ -120,9 +123,10 @@ class TokenRequests:
             object=body,
             user=user,
             dry_run=dry_run,
+            audit_annotations={} if audit_annotations is None else audit_annotations,
         )
         await admission.mutate(request)
-        account = await self._account(namespace, name, metadata)
+        account = await self._account(namespace, name, metadata, request.audit_annotations)
         audiences = list(spec.get("audiences") or self.policy.api_audiences)
         now = self.clock.now()
         metadata |= {
@@ -145,7 +149,9 @@ class TokenRequests:
         warnings = [*request.warnings, warning] if warning else request.warnings
         return self._answer(metadata, spec, seconds, token, now), warnings
 
-    async def _account(self, namespace: str, name: str, metadata: dict[str, Any]) -> Object:
+    async def _account(
+        self, namespace: str, name: str, metadata: dict[str, Any], audit_annotations: dict[str, str]
+    ) -> Object:
         if not namespace:
             raise errors.bad_request("namespace is required")
         if metadata.get("name") not in (None, "", name):
@@ -155,13 +161,12 @@ class TokenRequests:
         wanted = str(metadata.get("uid") or "")
         account = await self.objects.get(SERVICE_ACCOUNTS, namespace, name, wanted)
         if wanted and wanted != uid_of(account):
-            raise errors.conflict(
-                KIND,
-                name,
+            text = (
                 f"the UID in the token request ({wanted}) does not match the UID of the service "
-                f"account ({uid_of(account)})",
-                AUTHENTICATION,
+                f"account ({uid_of(account)})"
             )
+            audit_annotations[UID_MISMATCH] = text
+            raise errors.conflict(KIND, name, text, AUTHENTICATION)
         return account
 
     def _validate(self, spec: dict[str, Any]) -> None:

@@ -129,7 +129,7 @@ class WatchStream:
             headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
         )
         response.enable_chunked_encoding()
-        context.stream = response
+        context.begin_stream(response)
         await response.prepare(context.http)
         self._metrics.watchers += 1
         timeout = options.timeout_seconds or jitter(MINIMUM_TIMEOUT_SECONDS, 1.0)
