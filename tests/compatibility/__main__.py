@@ -15,6 +15,7 @@ from tests.compatibility.rule_list import read_topics
 
 PAGE = Path("docs/compatibility.md")
 TESTS = ("tests/unit", "tests/e2e")
+LINES_OF_A_FAILURE = 30
 UNPROVEN_AT_MOST = 1000
 
 
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
             plugins=[collected],
         )
     if status != pytest.ExitCode.OK:
-        sys.stdout.write(output.getvalue())
+        sys.stderr.write("\n".join(output.getvalue().splitlines()[-LINES_OF_A_FAILURE:]))
         return int(status)
     topics, tests = read_topics(), evidence_by_rule(collected.items)
     page = render(topics, tests)

@@ -98,6 +98,7 @@ def user_of(cluster: ClusterUnderTest, token: str) -> str:
     return str(answer["status"].get("user", {}).get("username", ""))
 
 
+@pytest.mark.rule("signer.sign")
 def test_a_cluster_signs_with_a_key_that_it_does_not_have(
     signed: ClusterUnderTest, signer: SignerProgram
 ) -> None:

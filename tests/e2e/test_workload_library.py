@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from harness import ClusterUnderTest, Result, eventually
 
 HOLDER = """
@@ -77,6 +78,7 @@ def command(cluster: ClusterUnderTest, token: str, tmp_path: Path, *arguments: s
     return done
 
 
+@pytest.mark.rule("case.e2e.rotation-client", "case.e2e.oidc")
 def test_a_pod_holds_and_accepts_tokens_through_rotations(
     cluster: ClusterUnderTest, namespace: str
 ) -> None:

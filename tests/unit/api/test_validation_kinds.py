@@ -251,6 +251,7 @@ def test_secrets(fields: Object, expected: list[str]) -> None:
     assert errors(resources.SECRETS, obj(**fields)) == expected
 
 
+@pytest.mark.rule("legacy.secret-annotation")
 def test_a_token_secret_of_an_account() -> None:
     secret = obj(type="kubernetes.io/service-account-token")
     secret["metadata"]["annotations"] = {"kubernetes.io/service-account.name": "default"}

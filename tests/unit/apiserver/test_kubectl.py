@@ -72,6 +72,7 @@ async def test_the_pod_of_the_seed_is_created_shown_and_deleted(kubectl: Kubectl
     )
 
 
+@pytest.mark.rule("kubectl.token", "kubectl.server-errors")
 async def test_a_token_is_created_and_too_short_a_life_is_refused(kubectl: Kubectl) -> None:
     await kubectl("create", "sa", "build-robot")
     token = await kubectl("create", "token", "build-robot", "--audience=vault", "--duration=10m")

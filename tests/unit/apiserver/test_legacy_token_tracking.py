@@ -67,6 +67,7 @@ async def running(world: World) -> AsyncIterator[World]:
     await asyncio.gather(task, return_exceptions=True)
 
 
+@pytest.mark.rule("legacy.tracking-config-map")
 async def test_it_is_made_and_a_deletion_is_undone_after_half_an_hour(running: World) -> None:
     assert await running.since() == TODAY
     await running.objects.delete(CONFIG_MAPS, NAMESPACE, NAME)
@@ -76,6 +77,7 @@ async def test_it_is_made_and_a_deletion_is_undone_after_half_an_hour(running: W
     assert await running.since() == TODAY
 
 
+@pytest.mark.rule("legacy.tracking-config-map")
 @pytest.mark.parametrize(
     ("data", "since"),
     [
@@ -94,6 +96,7 @@ async def test_what_is_there_is_mended_if_it_is_no_date(
     assert await world.since() == since
 
 
+@pytest.mark.rule("legacy.tracking-config-map")
 async def test_a_value_that_is_damaged_later_is_mended(running: World) -> None:
     def damage(current: Object) -> Object:
         return current | {"data": {"since": "?", "mine": "x"}}
@@ -104,6 +107,7 @@ async def test_a_value_that_is_damaged_later_is_mended(running: World) -> None:
     assert kept.object["data"]["mine"] == "x"
 
 
+@pytest.mark.rule("legacy.tracking-config-map")
 async def test_another_server_that_is_faster_is_no_error(world: World) -> None:
     # The cache does not show what the store has.
     world.cached.caches[CONFIG_MAPS] = CachedObjects(world.objects, clock=world.clock).caches[

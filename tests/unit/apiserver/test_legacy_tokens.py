@@ -76,6 +76,12 @@ async def counted(admin: aiohttp.ClientSession, name: str) -> int:
     return int(found.split()[1])
 
 
+@pytest.mark.rule(
+    "token-review.other-tokens",
+    "metrics.legacy-kinds",
+    "legacy.lookup-secret",
+    "case.legacy.read-write",
+)
 async def test_a_token_secret_is_filled_when_it_is_made_and_its_token_logs_in(
     server: RunningApiServer, admin: aiohttp.ClientSession, clock: ShiftedClock
 ) -> None:
@@ -102,6 +108,11 @@ async def test_a_token_secret_is_filled_when_it_is_made_and_its_token_logs_in(
     assert answer["status"]["error"] == "[invalid bearer token, Token has been invalidated]"
 
 
+@pytest.mark.rule(
+    "legacy.auto-generated-warning",
+    "legacy.lookup-account",
+    "authentication.cache-replay",
+)
 async def test_a_listed_secret_warns_each_time_and_an_account_made_anew_ends_it(
     server: RunningApiServer, admin: aiohttp.ClientSession, clock: ShiftedClock
 ) -> None:
@@ -118,6 +129,7 @@ async def test_a_listed_secret_warns_each_time_and_an_account_made_anew_ends_it(
     await who(server, token_in(made), expect=401)
 
 
+@pytest.mark.rule("legacy.invalid-since", "legacy.last-used")
 async def test_a_marked_secret_is_refused_and_its_use_still_noted(
     server: RunningApiServer, admin: aiohttp.ClientSession, clock: ShiftedClock
 ) -> None:
@@ -141,6 +153,7 @@ async def test_a_marked_secret_is_refused_and_its_use_still_noted(
         assert (await who(server, token))[0] == "system:serviceaccount:default:app"
 
 
+@pytest.mark.rule("legacy.last-used")
 @pytest.mark.parametrize(
     ("days", "written"),
     [
@@ -230,6 +243,7 @@ async def test_who_may_act_is_still_for_rbac_to_say(
         await call(app, "POST", ACCOUNTS, account("more"), expect=403)
 
 
+@pytest.mark.rule("legacy.tracking-config-map")
 async def test_the_day_that_tracking_began_is_shown(
     admin: aiohttp.ClientSession, clock: ShiftedClock
 ) -> None:

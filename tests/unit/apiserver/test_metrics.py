@@ -74,6 +74,7 @@ def test_users_are_shown_as_few_names(name: str, shown: str) -> None:
     assert shown_user(name) == shown
 
 
+@pytest.mark.rule("metrics.node-graph")
 async def test_the_server_shows_what_it_counted_and_no_names_of_clients(
     api: RunningApiServer,
 ) -> None:

@@ -58,6 +58,7 @@ def account(*secrets: str, uid: str = "S") -> Object:
     }
 
 
+@pytest.mark.rule("legacy.cleaner-candidates")
 @pytest.mark.parametrize(
     ("found", "owner", "verdict"),
     [
@@ -107,6 +108,7 @@ def test_verdicts(found: Object, owner: Object | None, verdict: Verdict) -> None
     assert judge(found, owner, mounted=True, now=NOW, period=PERIOD) == "keep"
 
 
+@pytest.mark.rule("legacy.cleaner-waits")
 @pytest.mark.parametrize(
     ("since", "now", "enough"),
     [
@@ -130,6 +132,7 @@ def test_dates() -> None:
     assert read_date("2026-02-29") is None
 
 
+@pytest.mark.rule("legacy.cleaner-candidates")
 @pytest.mark.parametrize(
     "spec",
     [
@@ -173,6 +176,7 @@ def labels(simulator: ApiSimulator, name: str = "s") -> dict[str, str] | None:
     return None if found is None else found["metadata"].get("labels") or {}
 
 
+@pytest.mark.rule("legacy.cleaner-marks")
 async def test_marked_after_a_period_deleted_after_another(
     simulator: ApiSimulator, client: RestClient, informers: SharedInformers, background: Background
 ) -> None:
@@ -205,6 +209,7 @@ async def test_marked_after_a_period_deleted_after_another(
     assert labels(simulator, "manual") == {}
 
 
+@pytest.mark.rule("legacy.cleaner-reenable")
 async def test_taking_the_mark_off_starts_again(
     simulator: ApiSimulator, client: RestClient, informers: SharedInformers
 ) -> None:
@@ -219,6 +224,7 @@ async def test_taking_the_mark_off_starts_again(
     assert labels(simulator) == {INVALID_SINCE: "2026-06-15"}
 
 
+@pytest.mark.rule("legacy.cleaner-marks")
 async def test_what_changed_since_it_was_looked_at_is_left_alone(
     simulator: ApiSimulator, client: RestClient, informers: SharedInformers
 ) -> None:

@@ -48,6 +48,7 @@ def secret(
     return {"type": type_, "metadata": metadata} | ({"data": data} if data is not None else {})
 
 
+@pytest.mark.rule("legacy.controller-fills")
 @pytest.mark.parametrize(
     ("found", "data"),
     [
@@ -91,6 +92,7 @@ def test_without_a_bundle_none_is_written() -> None:
     assert wanted_secret(secret(data), ACCOUNT, "") is None
 
 
+@pytest.mark.rule("legacy.controller-reference")
 @pytest.mark.parametrize(
     ("listed", "kept"),
     [
@@ -125,6 +127,7 @@ def data_of(simulator: ApiSimulator, name: str = "s") -> Any:
     return found and found.get("data")
 
 
+@pytest.mark.rule("legacy.controller-fills")
 @pytest.mark.usefixtures("controller")
 async def test_a_secret_is_filled_and_kept(simulator: ApiSimulator) -> None:
     simulator.put(SERVICE_ACCOUNTS, ACCOUNT)
@@ -134,6 +137,7 @@ async def test_a_secret_is_filled_and_kept(simulator: ApiSimulator) -> None:
     await until(lambda: data_of(simulator) == FULL)
 
 
+@pytest.mark.rule("legacy.controller-others", "legacy.controller-orphans")
 @pytest.mark.usefixtures("controller")
 async def test_secrets_go_with_their_account_and_others_stay(simulator: ApiSimulator) -> None:
     simulator.put(SERVICE_ACCOUNTS, ACCOUNT)
@@ -155,6 +159,7 @@ async def test_secrets_go_with_their_account_and_others_stay(simulator: ApiSimul
     assert data_of(simulator, "opaque") == {"k": "eA=="}
 
 
+@pytest.mark.rule("legacy.controller-orphans")
 @pytest.mark.usefixtures("controller")
 @pytest.mark.parametrize(
     "uid",
@@ -170,6 +175,7 @@ async def test_a_secret_without_its_account_goes(simulator: ApiSimulator, uid: s
     await until(lambda: not simulator.object(SECRETS, "ns", "s"))
 
 
+@pytest.mark.rule("legacy.controller-reference")
 @pytest.mark.usefixtures("controller")
 async def test_a_deleted_secret_is_taken_off_the_list(
     simulator: ApiSimulator, clock: FakeClock

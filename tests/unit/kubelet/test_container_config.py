@@ -165,6 +165,7 @@ def test_a_sub_path_is_made(tmp_path: Path, fields: Object) -> None:
     assert (tmp_path / "a" / "b").is_dir()
 
 
+@pytest.mark.rule("volume.sub-path", "edge.sub-path")
 def test_a_sub_path_of_a_projected_volume_is_the_file_of_now(tmp_path: Path) -> None:
     (tmp_path / "..2026").mkdir()
     (tmp_path / "..2026" / "token").write_text("t")

@@ -323,6 +323,7 @@ async def test_a_runtime_that_refuses_is_asked_again(
     await node.wait_ready("web")
 
 
+@pytest.mark.rule("volume.first-mount")
 async def test_a_missing_volume_is_told_and_waited_for(node: NodeUnderTest) -> None:
     await node.start()
     volume = {"name": "v", "secret": {"secretName": "later"}}
@@ -453,6 +454,7 @@ def token_file(node: NodeUnderTest) -> Path:
     return mount.host_path / "token"
 
 
+@pytest.mark.rule("volume.terminating", "edge.termination")
 async def test_tokens_stay_fresh_until_the_last_moment(pki: TestPki, tmp_path: Path) -> None:
     short = replace(pki.settings(), service_account_min_token_expiration=timedelta(seconds=1))
     async with (

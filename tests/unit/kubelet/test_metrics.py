@@ -80,6 +80,7 @@ async def test_a_refresh_that_fails_is_counted_with_and_without_an_old_token() -
     assert metrics.refreshes.value("age") == 1
 
 
+@pytest.mark.rule("metrics.kubelet")
 @pytest.mark.parametrize(
     ("kind", "failed", "label"),
     [
@@ -122,6 +123,7 @@ async def test_running_pods_are_those_with_a_running_container(tmp_path: Path) -
     assert "process_resident_memory_bytes" in text
 
 
+@pytest.mark.rule("metrics.kubelet")
 async def test_requests_to_the_api_are_counted_by_code() -> None:
     metrics = KubeletMetrics()
 

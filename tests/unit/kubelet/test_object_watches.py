@@ -156,6 +156,7 @@ async def test_changes_in_quick_succession_wake_once(cluster: Cluster) -> None:
     assert cluster.woken == ["a"]
 
 
+@pytest.mark.rule("volume.config-map-update", "case.e2e.projected-optional")
 async def test_a_mounted_object_changes_within_a_moment(
     api: RunningApiServer, tmp_path: Path
 ) -> None:

@@ -323,6 +323,7 @@ async def test_the_token_is_for_those_who_must_read_it(
     assert stat.S_IMODE((tmp_path / "ca.crt").stat().st_mode) == 0o644
 
 
+@pytest.mark.rule("volume.fs-group-others")
 async def test_the_group_may_enter_the_directories(tmp_path: Path, volume: ProjectedVolume) -> None:
     sub = {"serviceAccountToken": {"path": "sub/token"}}
     await volume.project(pod(securityContext={"fsGroup": os.getegid()}), projected(sub))

@@ -108,6 +108,7 @@ async def served(pki: Path, tmp_path: Path) -> AsyncIterator[Served]:
     await runner.cleanup()
 
 
+@pytest.mark.rule("case.e2e.kubelet-anonymous")
 @pytest.mark.parametrize(
     ("user", "path", "code"),
     [
@@ -135,6 +136,13 @@ async def test_answers(served: Served, user: str | None, path: str, code: int) -
         if code >= 400:
             status = orjson.loads(await answer.read())
             assert (status["kind"], status["code"]) == ("Status", code)
+
+
+@pytest.mark.rule("case.e2e.kubelet-account")
+async def test_a_token_of_the_cluster_opens_nothing(served: Served) -> None:
+    token = {"Authorization": "Bearer an.accounts.token"}
+    async with served.session(None) as session, session.get("/pods", headers=token) as answer:
+        assert answer.status == 401
 
 
 async def test_a_log_is_sent(served: Served) -> None:

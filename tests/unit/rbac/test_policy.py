@@ -129,6 +129,7 @@ def test_several_missing_roles_are_named_once_each(policy: Policy) -> None:
     )
 
 
+@pytest.mark.rule("user.name-parsing")
 @pytest.mark.parametrize(
     ("subject", "may"),
     [

@@ -33,6 +33,36 @@ async def test_root_has_few_capabilities_and_gains_no_more(rig: EmbeddedRig) -> 
     assert text.split()[1::2] == ["00000000a00425fb", "00000000a00425fb", "1"]
 
 
+@pytest.mark.parametrize(
+    ("add", "drop", "left"),
+    [
+        pytest.param((), ("ALL",), 0, id="none at all"),
+        pytest.param(("NET_BIND_SERVICE",), ("ALL",), 1 << 10, id="one of all"),
+        pytest.param((), ("CAP_NET_RAW", "chown"), 0xA00425FB & ~(1 << 13 | 1), id="all but two"),
+        pytest.param(("NET_ADMIN",), (), 0xA00425FB | 1 << 12, id="one more"),
+    ],
+)
+async def test_capabilities_can_be_dropped_and_added(
+    rig: EmbeddedRig, add: tuple[str, ...], drop: tuple[str, ...], left: int
+) -> None:
+    config = rig.script("trap 'exit 0' TERM; grep -e CapEff -e CapBnd /proc/self/status")
+    config = replace(config, add_capabilities=add, drop_capabilities=drop)
+    text = await rig.output(config)
+    assert [int(one, 16) for one in text.split()[1::2]] == [left, left]
+
+
+async def test_a_command_has_the_capabilities_of_its_container(rig: EmbeddedRig) -> None:
+    container_id = await rig.run(replace(rig.container("main"), drop_capabilities=("ALL",)))
+    command = ("grep", "CapEff", "/proc/self/status")
+    result = await rig.runtime.exec_sync(container_id, command, SOON)
+    assert result.stdout.split()[1] == b"0000000000000000"
+
+
+async def test_an_unknown_capability_is_refused(rig: EmbeddedRig) -> None:
+    with pytest.raises(RuntimeFailure, match='unknown capability "CAP_FLY"'):
+        await rig.run(replace(rig.container("main"), add_capabilities=("fly",)))
+
+
 async def test_another_user_has_no_capabilities(rig: EmbeddedRig) -> None:
     config = replace(
         rig.script(

@@ -1,4 +1,4 @@
-"""Tokens of Secrets, on both sides of every edge (section 8.3 of the token semantics)."""
+"""Tokens of Secrets, on both sides of every edge."""
 
 from __future__ import annotations
 
@@ -88,6 +88,7 @@ async def validate(
     return await validator.validate(token, target)
 
 
+@pytest.mark.rule("user.legacy-extra", "legacy.manual-annotation", "authentication.order")
 async def test_a_token_of_a_secret_is_its_account_without_extras() -> None:
     token = token_of()
     assert is_legacy(token)
@@ -101,6 +102,7 @@ async def test_a_token_of_a_secret_is_its_account_without_extras() -> None:
     assert not use.automatic
 
 
+@pytest.mark.rule("legacy.auto-generated-warning")
 async def test_a_secret_that_its_account_lists_is_warned_of() -> None:
     token = token_of()
     account = {"metadata": {"name": "app", "uid": "S"}, "secrets": [{"name": "x"}, {"name": "s"}]}
@@ -110,6 +112,7 @@ async def test_a_secret_that_its_account_lists_is_warned_of() -> None:
     assert use.automatic
 
 
+@pytest.mark.rule("legacy.manual-annotation")
 async def test_listing_another_secret_warns_of_nothing() -> None:
     token = token_of()
     account = {"metadata": {"name": "app", "uid": "S"}, "secrets": [{"name": "s2"}]}
@@ -121,6 +124,7 @@ async def test_expiry_is_not_looked_at() -> None:
     assert (await validate(token)).valid.user.name == SUBJECT
 
 
+@pytest.mark.rule("legacy.claims-required", "user.name-parsing")
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -160,6 +164,7 @@ async def test_claims_that_do_not_fit_are_refused(changes: dict[str, Any], text:
     assert str(refused.value) == text
 
 
+@pytest.mark.rule("legacy.api-audience-only")
 @pytest.mark.parametrize(
     ("aud", "target", "accepted"),
     [
@@ -186,6 +191,7 @@ async def test_audiences(
 TERMINATING = {"deletionTimestamp": "2099-01-01T00:00:00Z"}
 
 
+@pytest.mark.rule("legacy.lookup-secret", "legacy.lookup-copy", "legacy.lookup-account")
 @pytest.mark.parametrize(
     ("changes", "error", "text"),
     [
@@ -243,6 +249,7 @@ async def test_secret_and_account_must_be_there(
     assert token not in str(refused.value)
 
 
+@pytest.mark.rule("legacy.invalid-since")
 @pytest.mark.parametrize(
     ("label", "refused"),
     [
@@ -300,6 +307,7 @@ def test_claims_make_a_round_trip() -> None:
         decode_legacy_claims(b"[]")
 
 
+@pytest.mark.rule("jwt.legacy-example")
 def test_the_payload_is_the_documented_one_in_sorted_order() -> None:
     assert encode_legacy_claims("ns1", "s", ACCOUNT).decode() == (
         '{"iss":"kubernetes/serviceaccount","kubernetes.io/serviceaccount/namespace":"ns1",'
@@ -333,6 +341,7 @@ def secret(type_: str = TOKEN_TYPE, **annotations: str) -> Object:
     }
 
 
+@pytest.mark.rule("case.user.secret-match")
 @pytest.mark.parametrize(
     ("found", "belongs"),
     [

@@ -16,6 +16,7 @@ TOKENS = [signed(bound_claims(), generate_signing_key(one)) for one in (RS256, E
 ALGORITHMS = ["RS256", "ES256", "ES384", "ES512"]
 
 
+@pytest.mark.rule("client.trim")
 @pytest.mark.parametrize("token", TOKENS, ids=ALGORITHMS)
 @pytest.mark.parametrize("around", ["{}", "{}\n", " {}\r\n"], ids=["bare", "a line", "spaces"])
 def test_a_whole_token_is_handed_out_without_space(token: str, around: str) -> None:
@@ -38,6 +39,7 @@ def test_no_end_of_a_token_passes_for_it(token: str) -> None:
             read_content(token[start:].encode())
 
 
+@pytest.mark.rule("client.trim")
 @pytest.mark.parametrize(
     ("content", "why"),
     [

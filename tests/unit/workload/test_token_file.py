@@ -40,6 +40,7 @@ def rig(tmp_path: Path) -> Rig:
     return Rig(tmp_path)
 
 
+@pytest.mark.rule("client.reread")
 def test_a_rotation_is_seen_at_the_next_read(rig: Rig) -> None:
     for token in (ONE, TWO, THREE):
         rig.rotate(token)
@@ -90,6 +91,7 @@ def too_large(path: Path) -> None:
     path.write_bytes(b" " * MAXIMUM_FILE + TWO.encode())
 
 
+@pytest.mark.rule("client.error-keeps")
 @pytest.mark.parametrize("damage", [empty, torn, missing, a_directory, too_large])
 def test_the_token_before_is_kept_while_the_file_is_damaged(
     rig: Rig, damage: Callable[[Path], None]
@@ -104,6 +106,7 @@ def test_the_token_before_is_kept_while_the_file_is_damaged(
     assert rig.file.read() == TWO
 
 
+@pytest.mark.rule("client.trim")
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
