@@ -2,7 +2,7 @@
 
 1. A token Secret without its account is deleted, if the server knows of no account either.
 2. Missing namespace and missing or former CA bundle are written. The token itself is made by the
-   API server with that very write (docs/adr/0015). Another value of `namespace` is left alone.
+   API server with that very write (docs/adr/0017). Another value of `namespace` is left alone.
 3. A Secret that was deleted is taken off its account's list. Nothing is ever added to it: since
    1.24 no account gets a Secret by itself.
 4. What changed meanwhile is left to the next event; after MAX_TRIES failures a key is given up.

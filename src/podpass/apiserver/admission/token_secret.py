@@ -1,7 +1,7 @@
 """Puts the token into a Secret of type `kubernetes.io/service-account-token`.
 
 Upstream a controller does so, which needs the signing key; here the key stays with the API servers
-(docs/adr/0015), and the Secret has its token from its first moment.
+(docs/adr/0017), and the Secret has its token from its first moment.
 
 1. A token is made when the Secret names an account that is there and holds none; one that is
    deleted comes again with the next write.
