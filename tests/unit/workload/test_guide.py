@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
-import pytest
 from workload.https_server import Asked, Reply, certificate, serving
 
 from podpass.base.clock import SystemClock
@@ -40,41 +40,57 @@ class World:
         return Reply(200, self.issuer("GET", asked.path, {}).body)
 
 
-def test_the_code_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+PRELUDE = """
+import asyncio, pathlib, sys
+import podpass.workload.api_server
+podpass.workload.api_server.SERVICE_ACCOUNT_DIRECTORY = pathlib.Path(sys.argv[1])
+"""
+RUN_MAIN = """
+if "main" in globals():
+    asyncio.run(main())
+    del main
+"""
+EPILOGUE = """
+channel.close()
+session.close()
+
+async def send(message):
+    print(message.get("body"))
+
+headers = [(b"authorization", f"Bearer {token}".encode())]
+asyncio.run(guarded({"type": "http", "headers": headers}, None, send))
+"""
+
+
+def test_the_code_runs(tmp_path: Path) -> None:
     tls = certificate(tmp_path)
     world = World()
-    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
-        monkeypatch.setenv(name, str(tls[0]))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("podpass.workload.api_server.SERVICE_ACCOUNT_DIRECTORY", tmp_path)
     with serving(world, tls) as url:
         world.issuer.issuer = url
         world.token = world.issuer.token(SystemClock().now(), iss=url)
         (tmp_path / "token").write_text(world.token)
-        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
-        monkeypatch.setenv("KUBERNETES_SERVICE_PORT", url.rpartition(":")[2])
-        names: dict[str, Any] = {}
-        for block in BLOCKS:
-            code = block.replace("/var/run/secrets/tokens", str(tmp_path))
-            code = re.sub(r"https://(vault|issuer)\.example", url, code)
-            exec(compile(code, "docs/workload.md", "exec"), names)  # noqa: S102 - our own guide
-            if main := names.pop("main", None):
-                asyncio.run(main())
-        names["channel"].close()
-        names["session"].close()
-        sent: list[Any] = []
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        headers = [(b"authorization", f"Bearer {world.token}".encode())]
-        asyncio.run(names["guarded"]({"type": "http", "headers": headers}, None, send))
-    assert sent[1]["body"] == b"system:serviceaccount:shop:app"
-    printed = capsys.readouterr().out
-    assert f"a new token of {len(world.token)} characters" in printed
-    assert "shop app ObjectRef(name='app-0', uid='P')" in printed
+        program = PRELUDE + RUN_MAIN.join([*BLOCKS, ""]) + EPILOGUE
+        program = program.replace("/var/run/secrets/tokens", str(tmp_path))
+        program = re.sub(r"https://(vault|issuer)\.example", url, program)
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=50,
+            env=os.environ
+            | {
+                "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+                "KUBERNETES_SERVICE_PORT": url.rpartition(":")[2],
+                "NO_PROXY": "127.0.0.1",
+                "REQUESTS_CA_BUNDLE": str(tls[0]),
+                "SSL_CERT_FILE": str(tls[0]),
+            },
+        )
+    assert done.returncode == 0, done.stderr
+    assert f"a new token of {len(world.token)} characters" in done.stdout
+    assert "shop app ObjectRef(name='app-0', uid='P')" in done.stdout
+    assert "b'system:serviceaccount:shop:app'" in done.stdout
     assert world.served.count("/v1/secrets") == 3
     assert "/apis/authentication.k8s.io/v1/tokenreviews" in world.served
 
