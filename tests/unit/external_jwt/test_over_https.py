@@ -127,7 +127,12 @@ def claims_of(token: str) -> dict[str, Any]:
     return claims
 
 
-@pytest.mark.rule("signer.sign", "metrics.external-signer", "discovery.external-signer-cache")
+@pytest.mark.rule(
+    "signer.sign",
+    "metrics.external-signer",
+    "discovery.external-signer-cache",
+    "signer.fetch-keys",
+)
 async def test_a_token_of_a_known_key_is_issued_published_and_accepted(client: Client) -> None:
     token = await client.token()
     header = orjson.loads(base64url.decode(token.split(".")[0]))
@@ -168,7 +173,7 @@ async def test_a_token_of_another_key_under_a_known_id_is_not_accepted(
     assert "error in cryptographic primitive" in await client.why_not(token)
 
 
-@pytest.mark.rule("signer.header")
+@pytest.mark.rule("signer.header", "token-request.signer-failure")
 @pytest.mark.parametrize(
     ("members", "why"),
     [
@@ -188,7 +193,7 @@ async def test_a_bad_header_is_an_error_of_the_server(
     assert await client.refusal() == (f"Internal error occurred: failed to generate token: {why}")
 
 
-@pytest.mark.rule("signer.excluded-key", "signer.legacy")
+@pytest.mark.rule("signer.excluded-key", "signer.legacy", "discovery.excluded-keys")
 async def test_an_excluded_key_verifies_and_is_in_no_document_but_does_not_sign(
     pki: TestPki, socket: str, signer: ReferenceSigner
 ) -> None:
@@ -205,7 +210,7 @@ async def test_an_excluded_key_verifies_and_is_in_no_document_but_does_not_sign(
         assert "is excluded from OIDC discovery docs" in await client.refusal()
 
 
-@pytest.mark.rule("signer.refetch", "discovery.render-once")
+@pytest.mark.rule("signer.refetch", "discovery.render-once", "signer.fetch-keys")
 async def test_a_key_that_is_added_later_is_honoured_and_shown(
     client: Client, signer: ReferenceSigner
 ) -> None:

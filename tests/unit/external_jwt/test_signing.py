@@ -29,6 +29,7 @@ async def opened(endpoint: str, **more: Any) -> Signing:
     return await open_signing(settings, SystemClock(), ExternalJwtMetrics(Registry()))
 
 
+@pytest.mark.rule("signer.metadata")
 async def test_keys_and_limits_come_from_the_signer(socket: str, signer: ReferenceSigner) -> None:
     signer.max_token_expiration_seconds = 7200
     signing = await opened(socket, service_account_max_token_expiration=timedelta(hours=1))
@@ -48,6 +49,7 @@ def test_without_an_endpoint_the_key_file_signs(tmp_path: Path) -> None:
     assert signing.lifetimes == Lifetimes(0, YEAR)
 
 
+@pytest.mark.rule("token-request.clamp-range")
 @pytest.mark.parametrize(
     ("maximum", "seconds"),
     [
@@ -68,7 +70,7 @@ def test_a_limit_may_be(tmp_path: Path, maximum: timedelta, seconds: int) -> Non
     assert signing.lifetimes.maximum == seconds
 
 
-@pytest.mark.rule("signer.socket", "signer.metadata")
+@pytest.mark.rule("signer.socket", "signer.metadata", "token-request.clamp-range")
 @pytest.mark.parametrize(
     ("more", "why"),
     [
