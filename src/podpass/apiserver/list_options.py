@@ -138,6 +138,8 @@ def _problems(
             ]
         if match and match != "NotOlderThan":
             return [field_errors.not_supported("resourceVersionMatch", match, ("NotOlderThan",))]
+        if match and continue_token:
+            return [_match_and_continue()]
         return []
     if not match:
         return []
@@ -153,12 +155,7 @@ def _problems(
             )
         ]
     if continue_token:
-        return [
-            forbidden(
-                "resourceVersionMatch",
-                "resourceVersionMatch is forbidden when continue is provided",
-            )
-        ]
+        return [_match_and_continue()]
     if match == "Exact" and version == "0":
         return [
             forbidden(
@@ -167,3 +164,9 @@ def _problems(
             )
         ]
     return []
+
+
+def _match_and_continue() -> field_errors.FieldError:
+    return field_errors.forbidden(
+        "resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"
+    )

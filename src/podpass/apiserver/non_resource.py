@@ -115,11 +115,7 @@ class NonResourceHandlers:
         if len(parts) == 1:
             if wants_aggregated(context.http.headers.get("Accept", "")):
                 body = orjson.dumps(discovery.aggregated_discovery(core=core, custom=custom))
-                response = json_response(body)
-                response.headers["Content-Type"] = discovery.AGGREGATED_MEDIA_TYPE
-                response.headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()}"'
-                response.headers["Vary"] = "Accept"
-                return response
+                return _aggregated(body, context.http.headers.get("If-None-Match", ""))
             found = (
                 discovery.api_versions(self._external_address)
                 if core
@@ -172,3 +168,17 @@ class NonResourceHandlers:
         for endpoint, checks in self._health.endpoints.items():
             paths += [f"/{endpoint}", *(f"/{endpoint}/{name}" for name in checks)]
         return sorted([*paths, *self._documents])
+
+
+def _aggregated(body: bytes, known: str) -> web.Response:
+    """Answer with the aggregated document, or with 304 to who knows it already."""
+    tag = f'"{hashlib.sha256(body).hexdigest()}"'
+    if tag in {one.strip().removeprefix("W/") for one in known.split(",")}:
+        response = web.Response(status=304)
+    else:
+        response = json_response(body)
+        response.headers["Content-Type"] = discovery.AGGREGATED_MEDIA_TYPE
+    response.headers["ETag"] = tag
+    response.headers["Vary"] = "Accept"
+    response.headers["Cache-Control"] = "public"
+    return response

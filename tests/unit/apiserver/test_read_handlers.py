@@ -160,8 +160,85 @@ async def test_lists_are_refused_with_parameters_that_do_not_go_together(
         "watch=true&resourceVersionMatch=NotOlderThan": 422,
         "watch=true&sendInitialEvents=true&resourceVersionMatch=Exact": 422,
         "watch=true&timeoutSeconds=soon": 400,
+        "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&continue=a": 422,
+        "watch=true&sendInitialEvents=false": 422,
     }
     async with api.admin() as admin:
         for query, code in refusals.items():
             answer = await call(admin, "GET", f"{CONFIG_MAPS}?{query}", expect=code)
             assert answer["kind"] == "Status", query
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4])
+async def test_selected_objects_come_in_whole_pages(api: RunningApiServer, limit: int) -> None:
+    async with api.admin() as admin:
+        for at in range(6):
+            body = config_map(f"c{at}")
+            body["metadata"]["labels"] = {"odd": str(at % 2)}
+            await call(admin, "POST", CONFIG_MAPS, body, expect=201)
+        names: list[str] = []
+        sizes = []
+        token = ""
+        while True:
+            query = f"labelSelector=odd%3D1&limit={limit}&continue={token}"
+            page = await call(admin, "GET", f"{CONFIG_MAPS}?{query}")
+            assert "remainingItemCount" not in page["metadata"]
+            names += [one["metadata"]["name"] for one in page["items"]]
+            sizes.append(len(page["items"]))
+            token = page["metadata"].get("continue", "")
+            if not token:
+                break
+        assert names == ["c1", "c3", "c5"]
+        assert all(size == limit for size in sizes[:-1])
+
+
+async def test_a_token_of_another_collection_is_of_no_use(api: RunningApiServer) -> None:
+    async with api.admin() as admin:
+        for name in ("a", "b", "c"):
+            await call(admin, "POST", CONFIG_MAPS, config_map(name), expect=201)
+        page = await call(admin, "GET", f"{CONFIG_MAPS}?limit=1")
+        token = page["metadata"]["continue"]
+        other = "/api/v1/namespaces/none/configmaps"
+        assert (await call(admin, "GET", f"{other}?limit=1&continue={token}"))["items"] == []
+        rest = await call(admin, "GET", f"{CONFIG_MAPS}?continue={token}")
+        assert [one["metadata"]["name"] for one in rest["items"]] == ["b", "c"]
+        assert "continue" not in rest["metadata"]
+
+
+async def test_a_selected_collection_is_deleted_and_nothing_else(api: RunningApiServer) -> None:
+    async with api.admin() as admin:
+        for name, app in (("a", "x"), ("b", "y"), ("c", "x")):
+            body = config_map(name)
+            body["metadata"]["labels"] = {"app": app}
+            await call(admin, "POST", CONFIG_MAPS, body, expect=201)
+        dry = await call(admin, "DELETE", f"{CONFIG_MAPS}?labelSelector=app%3Dx&dryRun=All")
+        assert len(dry["items"]) == 2
+        await call(admin, "DELETE", f"{CONFIG_MAPS}?labelSelector=app%20in%20(", expect=400)
+        await call(admin, "DELETE", f"{CONFIG_MAPS}?fieldSelector=data.x%3D1", expect=400)
+        query = "labelSelector=app%3Dx&fieldSelector=metadata.name!%3Dc"
+        gone = await call(admin, "DELETE", f"{CONFIG_MAPS}?{query}")
+        assert gone["kind"] == "ConfigMapList"
+        assert [one["metadata"]["name"] for one in gone["items"]] == ["a"]
+        left = await call(admin, "GET", CONFIG_MAPS)
+        assert [one["metadata"]["name"] for one in left["items"]] == ["b", "c"]
+
+
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+
+@pytest.mark.parametrize("path", ["/api", "/apis"])
+async def test_discovery_that_is_known_is_not_sent_again(api: RunningApiServer, path: str) -> None:
+    async with api.admin() as admin:
+        async with admin.get(path, headers={"Accept": AGGREGATED}) as response:
+            assert response.headers["Content-Type"] == AGGREGATED
+            assert (await response.json())["kind"] == "APIGroupDiscoveryList"
+            tag = response.headers["ETag"]
+        known = {"Accept": AGGREGATED, "If-None-Match": f'"x", {tag}'}
+        async with admin.get(path, headers=known) as response:
+            assert (response.status, await response.read()) == (304, b"")
+            assert response.headers["ETag"] == tag
+        known["If-None-Match"] = '"x"'
+        async with admin.get(path, headers=known) as response:
+            assert response.status == 200
+        async with admin.get(path, headers={"Accept": "application/json"}) as response:
+            assert (await response.json())["kind"] in {"APIVersions", "APIGroupList"}

@@ -127,6 +127,31 @@ async def test_a_watch_list_ends_its_first_part_with_a_bookmark(api: RunningApiS
             assert await events.next() == ("ADDED", second)
 
 
+async def test_a_watch_list_from_cache_and_one_without_bookmarks(api: RunningApiServer) -> None:
+    query = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+    async with api.admin() as admin:
+        first = await call(admin, "POST", CONFIG_MAPS, config_map("a"), expect=201)
+        for version_ in ("0", str(version(first))):
+            marked = f"{query}&allowWatchBookmarks=true&resourceVersion={version_}"
+            async with watching(admin, marked) as events:
+                assert await events.next() == ("ADDED", first)
+                kind, mark = await events.next()
+                assert kind == "BOOKMARK"
+                assert version(mark) >= version(first)
+        async with watching(admin, f"{query}&timeoutSeconds=1") as events:
+            assert await events.next() == ("ADDED", first)
+            assert await events.ended()
+
+
+async def test_a_watch_without_initial_events_starts_now(api: RunningApiServer) -> None:
+    query = "sendInitialEvents=false&resourceVersionMatch=NotOlderThan"
+    async with api.admin() as admin:
+        await call(admin, "POST", CONFIG_MAPS, config_map("a"), expect=201)
+        async with watching(admin, query) as events:
+            second = await call(admin, "POST", CONFIG_MAPS, config_map("b"), expect=201)
+            assert await events.next() == ("ADDED", second)
+
+
 async def test_too_old_a_resource_version_is_an_error_event(pki: TestPki) -> None:
     store = MemoryStore()
     async with running_api_server(store, pki) as before, before.admin() as admin:
