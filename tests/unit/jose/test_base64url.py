@@ -14,6 +14,10 @@ def test_what_is_encoded_is_decoded(data: bytes) -> None:
     assert base64url.decode(base64url.encode(data)) == data
 
 
+def test_padding_alone_is_taken_off() -> None:
+    assert base64url.encode(b"\0\0\x17") == "AAAX"
+
+
 @given(st.text(max_size=12))
 def test_whatever_is_accepted_is_the_one_spelling(text: str) -> None:
     try:
