@@ -59,8 +59,27 @@ def log_path(pod: Object, container: str, attempt: int, settings: KubeletSetting
 
 def host_name(pod: Object, settings: KubeletSettings) -> str:
     """Return the host name that the pod's containers see."""
+    spec = spec_of(pod)
+    if spec.get("hostnameOverride"):
+        return str(spec["hostnameOverride"])
     if uses_host_network(pod):
         return settings.node_name
+    full = full_host_name(pod)
+    if full and spec.get("setHostnameAsFQDN"):
+        return full
+    return _short_host_name(pod)
+
+
+def full_host_name(pod: Object) -> str:
+    """Return the host name with its domain; empty without `subdomain`."""
+    subdomain = spec_of(pod).get("subdomain")
+    if not subdomain or uses_host_network(pod) or spec_of(pod).get("hostnameOverride"):
+        return ""
+    domain = f"{subdomain}.{namespace_of(pod)}.svc.cluster.local"
+    return f"{_short_host_name(pod)}.{domain}"
+
+
+def _short_host_name(pod: Object) -> str:
     name = str(spec_of(pod).get("hostname") or name_of(pod))
     return name[:_LONGEST_HOSTNAME].rstrip("-.")
 
@@ -85,7 +104,8 @@ def sandbox_config(
     else:
         service_ip = settings.cluster_service_address[0]
         if pod_ip:
-            hosts[pod_ip] = (name,)
+            full = full_host_name(pod)
+            hosts[pod_ip] = (full, _short_host_name(pod)) if full else (name,)
     hosts[service_ip] = (*hosts.get(service_ip, ()), *_API_NAMES)
     for alias in spec_of(pod).get("hostAliases") or []:
         address = str(alias["ip"])
@@ -129,6 +149,7 @@ def container_config(
             f"container: {container['name']})"
         )
     own = container.get("securityContext") or {}
+    capabilities = own.get("capabilities") or {}
     return ContainerConfig(
         name=container["name"],
         attempt=attempt,
@@ -146,6 +167,8 @@ def container_config(
         run_as_group=None if group is None else int(group),
         supplemental_groups=supplemental_groups(pod),
         read_only_root=bool(own.get("readOnlyRootFilesystem")),
+        add_capabilities=tuple(capabilities.get("add") or ()),
+        drop_capabilities=tuple(capabilities.get("drop") or ()),
         stdin=bool(container.get("stdin")),
         stdin_once=bool(container.get("stdinOnce")),
         tty=bool(container.get("tty")),

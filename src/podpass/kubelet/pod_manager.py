@@ -3,7 +3,8 @@
 1. Two pods of one name never run at once: the new one waits until the old one has ended.
 2. What the runtime or the disk has of a pod that no source knows is removed, but only once every
    source has told of its pods: while the API is away, its pods go on.
-3. A shutdown ends the API's pods first, then the static ones, which the API itself may be one of.
+3. A pod that the node cannot take is refused before anything of it begins (`node_admission`).
+4. A shutdown ends the API's pods first, then the static ones, which the API itself may be one of.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import logging
 from collections.abc import Iterable
 from typing import Protocol
 
-from podpass.api.meta import uid_of
+from podpass.api.meta import is_terminating, uid_of
 from podpass.api.resources import Object
+from podpass.kubelet.node_admission import Refusal, is_active, refusal
 from podpass.kubelet.node_services import NodeServices
 from podpass.kubelet.pod_runner import PodRunner
 from podpass.kubelet.pod_spec import full_name, is_mirror, is_static
@@ -49,6 +51,7 @@ class PodManager:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._queued: dict[str, Object] = {}
         self._gone: set[str] = set()
+        self._refused: set[str] = set()
         self._static: dict[str, Object] = {}
         self._closing = False
         self._static_known = False
@@ -80,6 +83,7 @@ class PodManager:
                 runner.update(old)
             self._remove(uid_of(old))
             self._gone.discard(uid_of(old))
+            self._refused.discard(uid_of(old))
         if new is not None and not is_mirror(new) and uid_of(new) not in self._gone:
             self._run(new)
 
@@ -102,7 +106,7 @@ class PodManager:
                     remove_tree(directory)
 
     async def shut_down(self, grace: float) -> None:
-        """End all pods; returns when nothing runs any more; rule 3."""
+        """End all pods; returns when nothing runs any more; rule 4."""
         self._closing = True
         self._queued.clear()
         for static in (False, True):
@@ -134,9 +138,23 @@ class PodManager:
 
     def _start(self, pod: Object) -> None:
         uid = uid_of(pod)
+        if uid in self._refused and is_active(pod) and not is_terminating(pod):
+            return  # the API has not heard of it yet
+        if uid not in self._services.cache.uids():
+            others = [one.pod | {"status": one.status} for one in self._runners.values()]
+            refused = refusal(pod, others, self._services.settings.max_pods)
+            if refused is not None:
+                self._refuse(pod, refused)
+                return
         runner = self._runners[uid] = PodRunner(pod, self._services, self._sink.report)
         task = self._tasks[uid] = asyncio.create_task(runner.run())
         task.add_done_callback(lambda done: self._ended(runner, done))
+
+    def _refuse(self, pod: Object, refused: Refusal) -> None:
+        _log.warning("pod %s is refused: %s", full_name(pod), refused.message)
+        self._refused.add(uid_of(pod))
+        self._services.recorder.record(pod, "Warning", refused.reason, refused.message)
+        self._sink.report(pod, refused.status(pod))
 
     def _remove(self, uid: str) -> None:
         for name in [name for name, pod in self._queued.items() if uid_of(pod) == uid]:

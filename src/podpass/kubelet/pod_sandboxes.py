@@ -9,6 +9,7 @@ from podpass.api.resources import Object
 from podpass.kubelet.container_config import log_directory, sandbox_config
 from podpass.kubelet.container_environment import EnvironmentContext
 from podpass.kubelet.events import PodEvents
+from podpass.kubelet.ignored_fields import ignored_fields
 from podpass.kubelet.node_services import NodeServices
 from podpass.kubelet.pod_ips import NoAddressLeft
 from podpass.kubelet.pod_spec import uses_host_network
@@ -46,6 +47,9 @@ class PodSandboxes:
                 )
             config = sandbox_config(pod, attempt, address, services.settings)
             await services.runtime.run_pod_sandbox(config)
+            if former is None and (ignored := ignored_fields(pod)):
+                text = f"These fields have no effect here: {', '.join(ignored)}"
+                events.warning("FieldsIgnored", text)
         except (RuntimeFailure, NoAddressLeft) as error:
             if address is not None:
                 services.addresses.release(address)

@@ -5,7 +5,8 @@
 2. A file that cannot be read or is no valid pod is reported once; what it held before goes on, and
    so do all others.
 3. Of two manifests with one pod name, the first file by name wins.
-4. Hidden files and directories are ignored.
+4. Directories, hidden files and files whose names do not end in .yaml, .yml or .json are ignored:
+   what an editor leaves behind must not become a second pod. (The reference ignores hidden ones.)
 
 Source: Kubernetes v1.36, `pkg/kubelet/config/file.go` and `common.go`.
 """
@@ -38,6 +39,7 @@ from podpass.kubelet.pod_spec import (
 _log = logging.getLogger("kubelet.static")
 
 _API_VOLUMES = ("secret", "configMap", "projected", "persistentVolumeClaim")
+_SUFFIXES = (".yaml", ".yml", ".json")
 _Stamp = tuple[int, int, int]
 
 
@@ -113,18 +115,19 @@ class StaticPodSource:
     def scan(self) -> bool:
         """Look at the directory; tell whether any pod changed."""
         try:
-            found = {str(path): _stamp(path) for path in self._directory.iterdir()}
+            paths = [str(path) for path in self._directory.iterdir() if _is_manifest(path.name)]
         except FileNotFoundError:
-            found = {}
+            paths = []
         except OSError as error:
             self._report(f"cannot read {self._directory}: {error.strerror}")
             return False
+        stamps = {path: _stamp(Path(path)) for path in paths}
+        found = {path: stamp for path, stamp in stamps.items() if stamp is not None}
         changed = False
         for path in self._files.keys() - found.keys():
             changed |= self._files.pop(path).pod is not None
         for path, stamp in found.items():
-            if stamp is not None and not Path(path).name.startswith("."):
-                changed |= self._look_at(path, stamp)
+            changed |= self._look_at(path, stamp)
         return changed
 
     def _look_at(self, path: str, stamp: _Stamp) -> bool:
@@ -243,6 +246,10 @@ def _refuse_api_objects(pod: Object) -> None:
             raise InvalidManifest(
                 f"the environment of container {container['name']} refers to API objects"
             )
+
+
+def _is_manifest(name: str) -> bool:
+    return name.endswith(_SUFFIXES) and not name.startswith((".", "#"))
 
 
 def _stamp(path: Path) -> _Stamp | None:

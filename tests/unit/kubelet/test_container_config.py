@@ -83,6 +83,18 @@ def test_a_sandbox_on_the_nodes_network() -> None:
     [
         pytest.param({}, "p", "p", id="the pod's"),
         pytest.param({"hostname": "h"}, "p", "h", id="as asked for"),
+        pytest.param({"subdomain": "s"}, "p", "p", id="a domain is no part of it"),
+        pytest.param(
+            {"subdomain": "s", "setHostnameAsFQDN": True},
+            "p",
+            "p.s.ns.svc.cluster.local",
+            id="with its domain",
+        ),
+        pytest.param({"setHostnameAsFQDN": True}, "p", "p", id="without a domain"),
+        pytest.param(
+            {"hostnameOverride": "a.b", "subdomain": "s"}, "p", "a.b", id="what overrides all"
+        ),
+        pytest.param({"hostNetwork": True, "subdomain": "s"}, "p", "master-0", id="the node's"),
         pytest.param({}, "x" * 62 + "-y", "x" * 62, id="cut where a name may end"),
     ],
 )
@@ -90,6 +102,17 @@ def test_host_names(spec: Object, name: str, expected: str) -> None:
     wanted = pod(**spec)
     wanted["metadata"]["name"] = name
     assert host_name(wanted, SETTINGS) == expected
+
+
+def test_a_pod_with_a_domain_finds_itself_by_both_names() -> None:
+    made = sandbox_config(pod(subdomain="s", hostname="h"), 0, "10.128.0.7", SETTINGS)
+    assert made.hosts["10.128.0.7"] == ("h.s.ns.svc.cluster.local", "h")
+
+
+def test_capabilities_are_passed_on() -> None:
+    capabilities = {"add": ["NET_ADMIN"], "drop": ["ALL"]}
+    made = config({"securityContext": {"capabilities": capabilities}})
+    assert (made.add_capabilities, made.drop_capabilities) == (("NET_ADMIN",), ("ALL",))
 
 
 def test_a_plain_container() -> None:

@@ -641,6 +641,31 @@ async def test_a_shutdown_ends_workloads_before_static_pods_and_all_can_go_on(
     await eventually(restarted)
 
 
+async def test_a_full_node_refuses_pods_until_one_has_gone(node: NodeUnderTest) -> None:
+    node.options["max_pods"] = 2
+    await node.start()
+    node.write_manifest("st.yaml", static_pod())
+    await run(node, pod("first"))
+    await node.admin.create(PODS, pod("second"))
+    refused = await node.wait_phase("second", "Failed")
+    assert refused["status"]["reason"] == "OutOfpods"
+    assert "used: 2, capacity: 2" in refused["status"]["message"]
+    await node.wait_event("OutOfpods: Node didn't have enough resource: pods")
+    assert "second" not in {one.config.name for one in await node.runtime.list_pod_sandboxes()}
+    await node.admin.delete(PODS, "default", "second")
+    await node.wait_gone("second")
+    node.runtime.exit_container("c", 0)
+    await node.admin.delete(PODS, "default", "first")
+    await node.wait_gone("first")
+    await run(node, pod("third"))
+
+
+async def test_fields_without_effect_are_told_once(node: NodeUnderTest) -> None:
+    await node.start()
+    await run(node, pod(hostPID=True))
+    await node.wait_event("FieldsIgnored: These fields have no effect here: spec.hostPID")
+
+
 async def test_a_node_may_not_run_a_pod_it_was_not_given(node: NodeUnderTest) -> None:
     await node.start()
     await eventually(node.node)

@@ -228,6 +228,28 @@ def test_hidden_files_directories_and_dangling_links_are_ignored(source: Source)
     assert source.invalid == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["p.yaml~", "p.yaml.bak", "p.yaml.swp", ".p.yaml.swp", "#p.yaml#", ".#p.yaml", "4913", "p.txt"],
+)
+def test_what_editors_leave_behind_is_ignored(source: Source, name: str) -> None:
+    source.write(name, orjson.dumps(manifest("other")))
+    source.write("p.yaml", orjson.dumps(manifest()))
+    source.write("q.yml", orjson.dumps(manifest("q")))
+    source.write("r.json", orjson.dumps(manifest("r")))
+    assert source.reader.scan()
+    assert source.names() == ["p-n", "q-n", "r-n"]
+    assert source.invalid == []
+
+
+def test_a_manifest_that_is_renamed_to_something_else_is_gone(source: Source) -> None:
+    source.write("p.yaml", orjson.dumps(manifest()))
+    source.reader.scan()
+    (source.directory / "p.yaml").rename(source.directory / "p.yaml.off")
+    assert source.reader.scan()
+    assert source.names() == []
+
+
 def test_a_directory_that_cannot_be_read_is_told(source: Source) -> None:
     source.directory.write_text("a file")
     assert not source.reader.scan()

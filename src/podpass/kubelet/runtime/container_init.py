@@ -53,7 +53,13 @@ def start_program(spec: ContainerSpec, streams: tuple[int, int, int]) -> None:
             for descriptor in streams:  # so that /dev/stdout can be opened; never /dev/null
                 if spec["tty"] or stat.S_ISFIFO(os.fstat(descriptor).st_mode):
                     os.fchown(descriptor, spec["uid"], -1)
-        credentials.become(spec["uid"], spec["gid"], tuple(spec["groups"]), rootful=spec["rootful"])
+        credentials.become(
+            spec["uid"],
+            spec["gid"],
+            tuple(spec["groups"]),
+            rootful=spec["rootful"],
+            capabilities=frozenset(spec["capabilities"]),
+        )
         kernel.die_with_parent()
     except OSError as error:
         raise SetupFailed(f"cannot become user {spec['uid']}: {error.strerror}") from error

@@ -19,6 +19,7 @@ from podpass.kubelet.runtime.bubblewrap import (
     is_rootful,
     probe_overlay,
 )
+from podpass.kubelet.runtime.capabilities import capability_set
 from podpass.kubelet.runtime.container_streams import LISTENER
 from podpass.kubelet.runtime.exec_session import EmbeddedExecSession, start_exec
 from podpass.kubelet.runtime.interface import (
@@ -121,6 +122,7 @@ class Containers:
             groups=list(config.supplemental_groups),
             stop_signal=image.stop_signal,
             root_arguments=[],
+            capabilities=sorted(capability_set(config.add_capabilities, config.drop_capabilities)),
         )
         plan = await asyncio.to_thread(
             self._prepare, status, plan, image, sandbox.status.config, self._overlay
@@ -185,6 +187,7 @@ class Containers:
             uid=plan.uid,
             gid=plan.gid,
             groups=plan.groups,
+            capabilities=plan.capabilities,
             stdin=config.stdin,
             stdin_once=config.stdin_once,
             tty=config.tty,
@@ -303,6 +306,7 @@ class Containers:
             uid=plan.uid,
             gid=plan.gid,
             groups=plan.groups,
+            capabilities=plan.capabilities,
             tty=tty,
         )
         return await start_exec(spec, self._watch, stdin=stdin)

@@ -3,7 +3,8 @@
 With real root the ids are real: files on the host show the same owner. An ordinary user has one
 id only; it is shown inside as the id that was asked for, and files keep the caller's ownership.
 
-1. After exec root has the capabilities below, everybody else none, and none can be gained again.
+1. After exec root has the capabilities below unless its container says otherwise, everybody else
+   none, and none can be gained again.
 2. Order matters: the bounding set while privileged, then groups, the group, the user.
 """
 
@@ -43,7 +44,14 @@ def enter_user_namespace(uid: int, gid: int) -> None:
             os.close(descriptor)
 
 
-def become(uid: int, gid: int, groups: tuple[int, ...], *, rootful: bool) -> None:
+def become(
+    uid: int,
+    gid: int,
+    groups: tuple[int, ...],
+    *,
+    rootful: bool,
+    capabilities: frozenset[int] = ROOT_CAPABILITIES,
+) -> None:
     """Turn this process, root so far, into the user of the container for good.
 
     Args:
@@ -51,16 +59,17 @@ def become(uid: int, gid: int, groups: tuple[int, ...], *, rootful: bool) -> Non
         gid: Group id inside.
         groups: Supplementary groups; without real root they cannot be had and are left out.
         rootful: Whether the ids are real, or mapped to the one id of an ordinary user.
+        capabilities: What root has after exec.
 
     Raises:
         OSError: The kernel refused an id.
     """
     if rootful:
-        kernel.keep_capabilities(ROOT_CAPABILITIES)
+        kernel.keep_capabilities(capabilities)
         os.setgroups(sorted({gid, *groups}))
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
     else:
         if (uid, gid) != (0, 0):
             enter_user_namespace(uid, gid)
-        kernel.keep_capabilities(ROOT_CAPABILITIES)
+        kernel.keep_capabilities(capabilities)

@@ -68,7 +68,13 @@ def _enter(spec: ExecSpec) -> None:
 def _run(spec: ExecSpec, terminal: int) -> int:
     """Become the command; the exit code tells why that failed."""
     try:
-        credentials.become(spec["uid"], spec["gid"], tuple(spec["groups"]), rootful=spec["rootful"])
+        credentials.become(
+            spec["uid"],
+            spec["gid"],
+            tuple(spec["groups"]),
+            rootful=spec["rootful"],
+            capabilities=frozenset(spec["capabilities"]),
+        )
         kernel.die_with_parent()
         os.umask(0o022)
         os.setsid()

@@ -112,6 +112,8 @@ class ContainerConfig:
         run_as_group: GID of the process; None for the image's.
         supplemental_groups: Further GIDs, fsGroup among them.
         read_only_root: Whether the root file system refuses writes.
+        add_capabilities: What root may do beyond the usual, e.g. `NET_ADMIN`; `ALL` is everything.
+        drop_capabilities: What root may not do; `ALL` is everything.
         stdin: Keep standard input open for attach.
         stdin_once: End it with the input of the first client.
         tty: Give the process a terminal.
@@ -133,6 +135,8 @@ class ContainerConfig:
     run_as_group: int | None = None
     supplemental_groups: tuple[int, ...] = ()
     read_only_root: bool = False
+    add_capabilities: tuple[str, ...] = ()
+    drop_capabilities: tuple[str, ...] = ()
     stdin: bool = False
     stdin_once: bool = False
     tty: bool = False

@@ -26,6 +26,7 @@ class ContainerSpec(TypedDict):
         uid: User id inside.
         gid: Group id inside.
         groups: Supplementary groups.
+        capabilities: Numbers of what root may do.
         stdin: Keep standard input open instead of reading /dev/null.
         stdin_once: End it with the input of the first client that is attached.
         tty: Give the program a terminal.
@@ -47,6 +48,7 @@ class ContainerSpec(TypedDict):
     uid: int
     gid: int
     groups: list[int]
+    capabilities: list[int]
     stdin: bool
     stdin_once: bool
     tty: bool
@@ -90,6 +92,7 @@ class ExecSpec(TypedDict):
         uid: User id inside.
         gid: Group id inside.
         groups: Supplementary groups.
+        capabilities: Numbers of what root may do.
         tty: Give the program a terminal of the container.
     """
 
@@ -103,4 +106,5 @@ class ExecSpec(TypedDict):
     uid: int
     gid: int
     groups: list[int]
+    capabilities: list[int]
     tty: bool

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from podpass.base.files import write_file
+from podpass.kubelet.runtime.credentials import ROOT_CAPABILITIES
 from podpass.kubelet.runtime.interface import (
     ContainerConfig,
     ContainerID,
@@ -76,6 +77,7 @@ class Launch:
         groups: Supplementary groups.
         stop_signal: Signal number that asks it to end.
         root_arguments: bubblewrap's arguments that build its root.
+        capabilities: Numbers of what root may do.
     """
 
     arguments: list[str]
@@ -86,6 +88,7 @@ class Launch:
     groups: list[int]
     stop_signal: int
     root_arguments: list[str]
+    capabilities: list[int] = field(default_factory=lambda: sorted(ROOT_CAPABILITIES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +276,7 @@ def _sandbox_config(record: Mapping[str, Any]) -> SandboxConfig:
 
 def _container_config(record: Mapping[str, Any]) -> ContainerConfig:
     known = _known(ContainerConfig, record)
-    for name in ("command", "args", "supplemental_groups"):
+    for name in ("command", "args", "supplemental_groups", "add_capabilities", "drop_capabilities"):
         known[name] = tuple(known.get(name, ()))
     known["mounts"] = tuple(
         Mount(Path(mount["host_path"]), mount["container_path"], mount["read_only"])
