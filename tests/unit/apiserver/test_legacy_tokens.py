@@ -81,6 +81,7 @@ async def counted(admin: aiohttp.ClientSession, name: str) -> int:
     "metrics.legacy-kinds",
     "legacy.lookup-secret",
     "case.legacy.read-write",
+    "legacy.controller-key",
 )
 async def test_a_token_secret_is_filled_when_it_is_made_and_its_token_logs_in(
     server: RunningApiServer, admin: aiohttp.ClientSession, clock: ShiftedClock

@@ -191,3 +191,37 @@ async def test_the_user_facing_roles(
         AUTHENTICATED, verb, resource, subresource=subresource, group=group, namespace="ns1"
     )
     assert world.authorizer.authorize(request).allowed is allowed
+
+
+@pytest.mark.rule("rbac.auth-delegator", "rbac.edit")
+@pytest.mark.parametrize(
+    ("role", "verb", "group", "resource", "allowed"),
+    [
+        pytest.param(
+            "system:auth-delegator", "create", "authentication.k8s.io", "tokenreviews", True,
+            id="a delegator reviews tokens",
+        ),
+        pytest.param(
+            "system:auth-delegator", "create", "authorization.k8s.io", "subjectaccessreviews",
+            True, id="and access",
+        ),
+        pytest.param("system:auth-delegator", "get", "", "pods", False, id="and no more"),
+        pytest.param("edit", "impersonate", "", "serviceaccounts", True, id="edit is any account"),
+        pytest.param("admin", "impersonate", "", "serviceaccounts", True, id="so is admin"),
+        pytest.param("view", "impersonate", "", "serviceaccounts", False, id="view is not"),
+    ],
+)  # fmt: skip
+async def test_roles_about_tokens(
+    world: World, role: str, verb: str, group: str, resource: str, allowed: bool
+) -> None:
+    await ensure(world)
+    binding: Object = {
+        "metadata": {"name": "b"},
+        "roleRef": {"kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "User", "name": "bob"}],
+    }
+    await world.put(CLUSTER_ROLE_BINDINGS, binding)
+    asked = Attributes(
+        UserInfo("bob"), verb, group=group, resource=resource, namespace="ns1", name="x"
+    )
+    assert world.authorizer.authorize(asked).allowed is allowed

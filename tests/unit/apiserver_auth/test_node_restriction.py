@@ -377,11 +377,39 @@ async def test_tokens_that_a_node_gets(world: World, projected: str, wanted: Any
 @pytest.mark.parametrize(
     ("resource", "names", "wanted", "allowed"),
     [
-        pytest.param("https://a:1/b", ["app"], ["https://a:1/b"], True, id="by audience and name"),
+        pytest.param(
+            "https://a:1/b",
+            ["app"],
+            ["https://a:1/b"],
+            True,
+            id="by audience and name",
+            marks=pytest.mark.rule("case.node.rbac-url"),
+        ),
         pytest.param("x", ["other"], ["x"], False, id="not for another account"),
-        pytest.param("x", None, ["x"], True, id="for any account"),
-        pytest.param("*", None, ["whatever"], True, id="for any audience"),
-        pytest.param("", None, None, True, id="for the empty audience"),
+        pytest.param(
+            "x",
+            None,
+            ["x"],
+            True,
+            id="for any account",
+            marks=pytest.mark.rule("case.node.rbac-wildcards"),
+        ),
+        pytest.param(
+            "*",
+            None,
+            ["whatever"],
+            True,
+            id="for any audience",
+            marks=pytest.mark.rule("case.node.rbac-wildcards"),
+        ),
+        pytest.param(
+            "",
+            None,
+            None,
+            True,
+            id="for the empty audience",
+            marks=pytest.mark.rule("case.node.rbac-empty"),
+        ),
         pytest.param("x", None, ["y"], False, id="not for another audience"),
     ],
 )

@@ -145,6 +145,7 @@ async def test_a_kubelet_does_its_work(cluster: Cluster) -> None:
     "case.e2e.node-missing-secret",
     "case.e2e.node-foreign-secret",
     "node.token-create",
+    "case.e2e.node-nodes",
 )
 async def test_a_kubelet_keeps_to_its_own(cluster: Cluster) -> None:
     async def code(session: Any, method: str, path: str, body: Object | None = None) -> int:
@@ -161,6 +162,7 @@ async def test_a_kubelet_keeps_to_its_own(cluster: Cluster) -> None:
     assert await code(n2, "DELETE", f"{NAMESPACE}/pods/p") == 403
     assert await code(n2, "POST", LEASES, {"metadata": {"name": "n1"}}) == 403
     assert await code(cluster.n1, "DELETE", "/api/v1/nodes/n1") == 403
+    assert await code(n2, "DELETE", "/api/v1/nodes/n1") == 403
 
 
 async def review(cluster: Cluster, token: str, *audiences: str) -> Object:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from podpass.jose.keys import ES256, generate_signing_key
+from podpass.testing.api_server import running_api_server
+from podpass.testing.memory_store import MemoryStore
 
 from .wire import Wire, claims_of, wired
 
@@ -125,3 +127,21 @@ async def test_two_issuers(tmp_path: Path) -> None:
             assert (await wire.review(token))["error"] == "invalid bearer token"
         document = (await wire.send("GET", "/.well-known/openid-configuration")).body
         assert document["issuer"] == both[0]
+
+
+@pytest.mark.rule("config.key-file-required")
+async def test_without_key_files_the_signing_key_is_trusted(tmp_path: Path) -> None:
+    async with wired(tmp_path, service_account_key_files=()) as wire:
+        assert (await wire.review(await wire.issue()))["authenticated"] is True
+
+
+@pytest.mark.rule("ha.any-server")
+async def test_every_server_takes_the_tokens_of_the_others(tmp_path: Path) -> None:
+    store = MemoryStore()
+    async with wired(tmp_path, store=store) as one:
+        token = await one.issue()
+        settings = one.server.pki.settings()
+        async with running_api_server(store, one.server.pki, settings=settings) as another:
+            assert another.url != one.server.url
+            async with another.session(token=token) as somebody:
+                assert (await one.send("GET", "/api", session=somebody)).code == 200

@@ -171,13 +171,15 @@ def claims_of(token: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def wired(directory: Path, **changes: Any) -> AsyncIterator[Wire]:
-    """Start a server with changed settings."""
+async def wired(
+    directory: Path, *, store: MemoryStore | None = None, **changes: Any
+) -> AsyncIterator[Wire]:
+    """Start a server with changed settings, over a store of its own if none is given."""
     pki = TestPki.make(directory)
     settings: ApiServerSettings = replace(pki.settings(), **changes)
     clock = StandingClock()
     async with (
-        running_api_server(MemoryStore(), pki, settings=settings, clock=clock) as server,
+        running_api_server(store or MemoryStore(), pki, settings=settings, clock=clock) as server,
         server.admin() as admin,
     ):
         wire = Wire(server, admin, clock, read_signing_key(directory / "sa.key"))

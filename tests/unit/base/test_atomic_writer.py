@@ -282,3 +282,9 @@ def test_a_reader_that_polls_sees_whole_files_through_every_switch(tmp_path: Pat
             reader.join()
     assert failures == []
     assert len(seen) > 1
+
+
+@pytest.mark.rule("case.atomic.missing-target")
+def test_a_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        AtomicWriter(tmp_path / "none").write(files(a="1"), now=NOW)

@@ -98,7 +98,7 @@ def published(simulator: ApiSimulator) -> Any:
     return found and found["data"]
 
 
-@pytest.mark.rule("root-ca.published", "root-ca.restored")
+@pytest.mark.rule("root-ca.published", "root-ca.restored", "config.controller-manager")
 @pytest.mark.usefixtures("publisher")
 async def test_it_is_published_and_kept(simulator: ApiSimulator) -> None:
     simulator.put(NAMESPACES, {"metadata": {"name": "ns"}, "status": {"phase": "Active"}})
@@ -132,3 +132,13 @@ async def test_other_config_maps_are_not_kept_in_memory(
     found = informers[CONFIG_MAPS].get("ns", "large")
     assert found is not None
     assert "data" not in found
+
+
+@pytest.mark.rule("root-ca.terminating")
+@pytest.mark.usefixtures("publisher")
+async def test_a_namespace_that_ends_gets_none(simulator: ApiSimulator) -> None:
+    simulator.put(NAMESPACES, {"metadata": {"name": "old"}, "status": {"phase": "Terminating"}})
+    simulator.put(NAMESPACES, {"metadata": {"name": "ns"}, "status": {"phase": "Active"}})
+    await until(lambda: published(simulator) == {"ca.crt": "PEM"})
+    made = [one["metadata"]["namespace"] for one in simulator.objects(CONFIG_MAPS)]
+    assert made == ["ns"]

@@ -159,3 +159,10 @@ def test_der_that_is_no_key_of_ours_is_refused(der: bytes, why: str) -> None:
 def test_a_public_key_survives_pem() -> None:
     assert b"BEGIN PUBLIC KEY" in seven(ec.SECP256R1()).public.to_pem()
     assert generate_signing_key(ES256).to_pem().startswith(b"-----BEGIN PRIVATE KEY-----")
+
+
+@pytest.mark.rule("case.keys.stable", "jwt.key-id")
+def test_the_id_of_an_rsa_key_never_changes() -> None:
+    modulus = (1 << 2047) + 0x5EED + 0x10
+    key = PublicKey(rsa.RSAPublicNumbers(65537, modulus).public_key())
+    assert key.key_id == "VvDyhKX5F6WtJzvMK7070qDR0eADyoh7oIoPb2oMuOE"

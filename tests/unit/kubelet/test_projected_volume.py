@@ -362,3 +362,30 @@ async def test_items_have_modes_of_their_own(tmp_path: Path, volume: ProjectedVo
     )
     modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "ab"}
     assert modes == {"a": 0o400, "b": 0o444}
+
+
+@pytest.mark.rule("case.projected.missing-key")
+async def test_a_missing_key_leaves_nothing_behind(tmp_path: Path, volume: ProjectedVolume) -> None:
+    missing = {"configMap": {"name": "settings", "items": [{"key": "none", "path": "x"}]}}
+    done = await volume.project(pod(), projected(missing))
+    assert done.failures
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.rule("case.projected.optional-empty")
+async def test_optional_sources_that_are_missing_leave_an_empty_volume(
+    tmp_path: Path, volume: ProjectedVolume
+) -> None:
+    done = await volume.project(pod(), projected({"secret": {"name": "none", "optional": True}}))
+    assert not done.failures
+    assert visible(tmp_path) == {}
+    assert list((tmp_path / "..data").iterdir()) == []
+
+
+@pytest.mark.rule("case.e2e.projected-secret-namespaces")
+async def test_an_object_of_that_name_elsewhere_does_not_matter(
+    tmp_path: Path, volume: ProjectedVolume, source: FakeObjectSource
+) -> None:
+    source.secrets["other/keys"] = {"key": b"foreign", "more": b"x"}
+    await volume.project(pod(), projected({"secret": {"name": "keys"}}))
+    assert visible(tmp_path) == {"key": b"\x00\xff"}
