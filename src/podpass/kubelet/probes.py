@@ -1,4 +1,4 @@
-"""One attempt of a probe: HTTP, TCP or a command in the container.
+"""One attempt of a probe: HTTP, TCP, gRPC or a command in the container.
 
 HTTP succeeds with 200 to 399; HTTPS is not verified, as in Kubernetes. Pods with a network of their
 own are reached through the runtime, pods on the node's network at the node's address.
@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from podpass.api.resources import Object
+from podpass.kubelet import grpc_probe
 from podpass.kubelet.probe_threshold import timeout_seconds
 from podpass.kubelet.runtime.interface import (
     ContainerGone,
@@ -65,6 +66,8 @@ async def attempt(runtime: Runtime, target: ProbeTarget, probe: Object) -> Probe
         check = lambda: _http(runtime, target, probe["httpGet"])  # noqa: E731 - one of two
     elif "tcpSocket" in probe:
         check = lambda: _tcp(runtime, target, probe["tcpSocket"])  # noqa: E731
+    elif "grpc" in probe:
+        check = lambda: _grpc(runtime, target, probe["grpc"])  # noqa: E731
     else:
         return ProbeResult(success=False, message="the probe has no handler that is served here")
     try:
@@ -81,7 +84,7 @@ async def attempt(runtime: Runtime, target: ProbeTarget, probe: Object) -> Probe
 
 def _where(target: ProbeTarget, probe: Object) -> str:
     """Return what an event calls the place that did not answer."""
-    action = probe.get("httpGet") or probe["tcpSocket"]
+    action = probe.get("httpGet") or probe.get("tcpSocket") or probe["grpc"]
     address = f"{action.get('host') or target.host_address or '127.0.0.1'}:{action['port']}"
     if "httpGet" not in probe:
         return f"dial tcp {address}"
@@ -139,6 +142,24 @@ async def _tcp(runtime: Runtime, target: ProbeTarget, action: Object) -> ProbeRe
     connection = await _connect(runtime, target, action.get("host"), _port(target, action["port"]))
     connection.close()
     return ProbeResult(success=True)
+
+
+async def _grpc(runtime: Runtime, target: ProbeTarget, action: Object) -> ProbeResult:
+    port = _port(target, action["port"])
+    connection = await _connect(runtime, target, None, port)
+    try:
+        reader, writer = await asyncio.open_connection(sock=connection)
+    except BaseException:
+        connection.close()
+        raise
+    try:
+        authority = f"{target.host_address or '127.0.0.1'}:{port}"
+        why = await grpc_probe.unhealthy(reader, writer, authority, action.get("service") or "")
+        return ProbeResult(success=not why, message=why)
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 async def _http(runtime: Runtime, target: ProbeTarget, action: Object) -> ProbeResult:

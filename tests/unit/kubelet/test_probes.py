@@ -146,7 +146,7 @@ async def test_tcp(container: Container) -> None:
     ("probe", "message"),
     [
         pytest.param({"tcpSocket": {"port": "none"}}, "no port named 'none'", id="port name"),
-        pytest.param({"grpc": {"port": 1}}, "no handler that is served", id="handler"),
+        pytest.param({"x": {"port": 1}}, "no handler that is served", id="handler"),
     ],
 )
 async def test_probes_that_cannot_be_tried(
