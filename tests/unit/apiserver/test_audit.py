@@ -130,6 +130,7 @@ async def test_every_answer_names_its_request(audited: Start) -> None:
     assert cut == "x" * 64
 
 
+@pytest.mark.rule("audit.levels", "case.audit.token-request", "token-request.audit-id")
 @pytest.mark.parametrize(
     ("level", "shown"),
     [
@@ -158,6 +159,7 @@ async def test_a_token_request_at_each_level(audited: Start, level: str, shown: 
         assert event["responseObject"]["spec"]["audiences"] == ["vault"]
 
 
+@pytest.mark.rule("audit.annotations", "user.extra-everywhere", "token-request.audit-id")
 async def test_who_asked_with_which_token_and_as_whom(audited: Start) -> None:
     rules = {"level": "Metadata", "omitStages": ["RequestReceived"]}
     async with audited(rules) as it, it.server.admin() as admin:
@@ -207,6 +209,7 @@ async def test_a_watch_has_two_events(audited: Start) -> None:
     assert "responseObject" not in ended
 
 
+@pytest.mark.rule("audit.levels", "audit.annotations")
 async def test_no_secret_and_no_token_reaches_the_log_at_the_highest_level(audited: Start) -> None:
     applied = {"kubectl.kubernetes.io/last-applied-configuration": HIDDEN}
     secret = {

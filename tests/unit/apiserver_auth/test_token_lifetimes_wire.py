@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from podpass.jose.keys import ES256, generate_signing_key
@@ -145,3 +146,28 @@ async def test_every_server_takes_the_tokens_of_the_others(tmp_path: Path) -> No
             assert another.url != one.server.url
             async with another.session(token=token) as somebody:
                 assert (await one.send("GET", "/api", session=somebody)).code == 200
+
+
+@pytest.mark.rule("edge.stale-annotation", "audit.annotations", "metrics.tokens")
+async def test_the_use_of_a_stale_token_is_in_the_audit_log(tmp_path: Path) -> None:
+    policy, log = tmp_path / "policy.yaml", tmp_path / "audit.log"
+    policy.write_text("{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: Metadata}]}")
+    async with wired(tmp_path, audit_policy_file=policy, audit_log_path=str(log)) as wire:
+        await wire.pod("p")
+        reference = {"apiVersion": "v1", "kind": "Pod", "name": "p"}
+        token = await wire.issue(expirationSeconds=3607, boundObjectRef=reference)
+        wire.clock.advance(3607 + 11)
+        async with wire.server.session(token=token) as app:
+            for audit_id in ("first", "hit"):
+                headers = {"Audit-ID": audit_id}
+                assert (await wire.send("GET", "/api", session=app, **headers)).code == 200
+        counted = (await wire.send("GET", "/metrics")).body.decode()
+    events = [orjson.loads(line) for line in log.read_bytes().splitlines()]
+    notes = [
+        event["annotations"]["authentication.k8s.io/stale-token"]
+        for event in events
+        if event["auditID"] in ("first", "hit") and event["stage"] == "ResponseComplete"
+    ]
+    subject = "system:serviceaccount:ns1:app"
+    assert notes == [f"subject: {subject}, seconds after warning threshold: 11"] * 2
+    assert "serviceaccount_stale_tokens_total 1\n" in counted
