@@ -4,6 +4,9 @@ In this order: mutating admission (it sees the audiences before they are default
 body, the account, its UID, defaults, field validation, validating admission, the bound object, the
 maximum lifetime, claims, signature. Nothing is stored, so a dry run issues a token as well.
 
+Account and bound object are read from the store each time: a token that names an object of before
+would be refused at its first use. The node that a pod is on may come from the cache.
+
 Source: Kubernetes `pkg/registry/core/serviceaccount/storage/token.go`, `TokenREST.Create`.
 """
 
@@ -159,7 +162,7 @@ class TokenRequests:
                 "name", metadata["name"], "must match the service account name if specified"
             )
         wanted = str(metadata.get("uid") or "")
-        account = await self.objects.get(SERVICE_ACCOUNTS, namespace, name, wanted)
+        account = await self.objects.reader.live(SERVICE_ACCOUNTS, namespace, name)
         if wanted and wanted != uid_of(account):
             text = (
                 f"the UID in the token request ({wanted}) does not match the UID of the service "
@@ -180,11 +183,10 @@ class TokenRequests:
         if reference is None:
             return None
         resource = bound_resource(reference)
-        bound = await self.objects.get(
+        bound = await self.objects.reader.live(
             resource,
             "" if resource is NODES else namespace,
             str(reference.get("name") or ""),
-            str(reference.get("uid") or ""),
         )
         check_binding(reference, bound, account)
         node = node_of(bound) if resource is PODS else ""

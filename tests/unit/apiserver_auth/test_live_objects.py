@@ -20,12 +20,12 @@ async def behind(world: World) -> LiveObjects:
     return LiveObjects(CachedObjects(world.objects, clock=world.clock))
 
 
-@pytest.mark.rule("ha.cache-then-live", "ha.quorum", "ha.identity")
+@pytest.mark.rule("ha.cache-then-live", "ha.identity")
 async def test_what_the_cache_does_not_have_is_read_live(behind: LiveObjects) -> None:
     assert (await behind.get(PODS, "ns1", "p"))["metadata"]["uid"] == "uid-p"
 
 
-@pytest.mark.rule("ha.cache-then-live", "ha.stale-uid", "ha.quorum")
+@pytest.mark.rule("ha.cache-then-live", "ha.stale-uid")
 async def test_what_the_cache_has_is_not_read_again(world: World) -> None:
     await world.put(PODS, {"metadata": {"name": "p", "namespace": "ns1"}})
     world.store.failure = "disk I/O error"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 
 from podpass.api.errors import StatusError
 from podpass.api.meta import UserInfo
-from podpass.api.resources import NODES, PODS, SECRETS, Object
+from podpass.api.resources import NODES, PODS, SECRETS, Object, Resource
 from podpass.apiserver.admission.chain import AdmissionChain, AdmissionRequest
 from podpass.apiserver.admission.plugin import PassivePlugin
+from podpass.apiserver.live_objects import LiveObjects
+from podpass.apiserver.object_reader import ObjectCallback
 from podpass.apiserver.signing_keys import Signer
 from podpass.apiserver.token_request import TokenRequests
 from podpass.jose import jws
@@ -336,3 +339,44 @@ async def test_a_signer_that_is_closed_is_an_internal_error_without_details(worl
         await requests.create("ns1", "app", {}, ANN, admission=world.no_admission)
     assert caught.value.code == 500
     assert "failed to generate token: signing failed" in caught.value.message
+
+
+class CacheOfBefore:
+    """Has each object in its cache under the UID `before`; the store knows better."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def cached(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        found = self._world.cached.cached(resource, namespace, name)
+        return found and found | {"metadata": found["metadata"] | {"uid": "before"}}
+
+    def cached_list(self, resource: Resource, namespace: str | None = None) -> Iterable[Object]:
+        return self._world.cached.cached_list(resource, namespace)
+
+    async def live(self, resource: Resource, namespace: str, name: str) -> Object:
+        return await self._world.cached.live(resource, namespace, name)
+
+    def subscribe(self, resource: Resource, callback: ObjectCallback) -> None:
+        self._world.cached.subscribe(resource, callback)
+
+
+@pytest.mark.rule("ha.quorum")
+@pytest.mark.parametrize(("kind", "name"), [("Pod", "p"), ("Secret", "s"), ("Node", "n1")])
+async def test_account_and_bound_object_are_read_from_the_store(
+    world: World, kind: str, name: str
+) -> None:
+    await world.put_account()
+    await put_pod(world, node="n1")
+    await world.put(SECRETS, {"metadata": {"name": "s", "namespace": "ns1"}})
+    await world.put(NODES, {"metadata": {"name": "n1"}})
+    live = LiveObjects(CacheOfBefore(world))
+    requests = TokenRequests(world.policy, world.signer, live, world.clock)
+    answer, _ = await requests.create(
+        "ns1", "app", bound(kind, name), ANN, admission=world.no_admission
+    )
+    private = claims_of(answer)["kubernetes.io"]
+    assert private["serviceaccount"]["uid"] == answer["metadata"]["uid"] == "uid-app"
+    assert private[kind.lower()]["uid"] == f"uid-{name}"
+    if kind == "Pod":
+        assert private["node"]["uid"] == "before"  # of the node the cache is good enough
