@@ -29,7 +29,9 @@ class PodFinder:
             raise bad_request(f"container {container} is not valid for pod {pod}")
         history = self._cache.pod(runner.uid).containers.get(container, ())
         if previous:
-            history = history[1:]
+            ended = bool(history) and history[0].state is ContainerState.EXITED
+            if not (ended and _reason(runner, container)):
+                history = history[1:]  # else the last run has ended, and the next one is waited for
             if not history:
                 raise bad_request(
                     f'previous terminated container "{container}" in pod "{pod}" not found'
@@ -37,7 +39,7 @@ class PodFinder:
         if not history or history[0].state is ContainerState.CREATED:
             raise bad_request(
                 f'container "{container}" in pod "{pod}" is waiting to start: '
-                f"{_reason(runner, container)}"
+                f"{_reason(runner, container) or 'ContainerCreating'}"
             )
         return self._found(runner.uid, history[0])
 
@@ -61,8 +63,9 @@ class PodFinder:
 
 
 def _reason(runner: PodRunner, container: str) -> str:
+    """Return why a container waits; empty if it does not."""
     for kind in ("containerStatuses", "initContainerStatuses"):
         for one in runner.status.get(kind) or []:
             if one["name"] == container and "waiting" in one["state"]:
                 return str(one["state"]["waiting"]["reason"])
-    return "ContainerCreating"
+    return ""

@@ -15,6 +15,7 @@ import pytest
 from podpass.api.errors import StatusError
 from podpass.api.meta import annotations_of, find_condition, uid_of
 from podpass.api.resources import CONFIG_MAPS, LEASES, NODES, PODS, SECRETS, Object
+from podpass.kubelet.pod_finder import PodFinder
 from podpass.kubelet.pod_spec import CONFIG_HASH, CONFIG_MIRROR
 from podpass.kubelet.runtime.interface import (
     ContainerConfig,
@@ -230,6 +231,31 @@ async def test_a_crashing_container_is_restarted_with_a_back_off(node: NodeUnder
     await eventually(lambda: restarted(2))
     await node.wait_event("BackOff: Back-off restarting failed container c in pod web_default(")
     assert len(await node.runtime.list_containers()) == 2, "older ones are forgotten"
+
+
+async def test_the_log_of_the_run_before_is_found_while_the_next_one_waits(
+    node: NodeUnderTest,
+) -> None:
+    node.options["restart_backoff"] = 60.0
+    await node.start()
+    await run(node, pod())
+    assert node.kubelet is not None
+    finder = PodFinder(node.kubelet.pods, node.kubelet.services.cache)
+    with pytest.raises(StatusError, match='previous terminated container "c"'):
+        finder.find_container("default", "web", "c", previous=True)
+    first = node.runtime.container("c").id
+    node.runtime.exit_container("c", 3)
+    await eventually(lambda: node.runtime.container("c").id != first)
+    assert finder.find_container("default", "web", "c", previous=True).id == first
+    second = node.runtime.container("c").id
+    node.runtime.exit_container("c", 3)
+
+    async def waits() -> bool:
+        return "waiting" in container_state(await node.pod("web") or {})
+
+    await eventually(waits)
+    assert finder.find_container("default", "web", "c", previous=True).id == second
+    assert finder.find_container("default", "web", "c").id == second
 
 
 async def test_a_dead_sandbox_is_replaced(node: NodeUnderTest) -> None:
