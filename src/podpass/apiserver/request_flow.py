@@ -17,7 +17,6 @@ from aiohttp import web
 
 from podpass.api import errors
 from podpass.api.errors import StatusError
-from podpass.api.resources import find_resource
 from podpass.apiserver.audit_event import AUDIT_ID, DECISION, REASON, audit_id
 from podpass.apiserver.auditing import Auditor
 from podpass.apiserver.authentication import Authenticator
@@ -112,7 +111,7 @@ class RequestFlow:
             else:
                 context.audit.complete(response)
         seconds = self._clock.monotonic() - started
-        self._metrics.observe(_countable(info), response.status, seconds, begun)
+        self._metrics.observe(self._countable(info), response.status, seconds, begun)
         if self._is_draining() and not response.prepared:
             response.force_close()  # the client's next connection goes to another server
         return response
@@ -138,6 +137,10 @@ class RequestFlow:
         if info.subresource not in _STREAMS | {"log"}:
             context.representation = negotiate(context.http.headers.get("Accept", ""))
         return await handler(context, resource)
+
+    def _countable(self, info: RequestInfo) -> RequestInfo:
+        """Return what metrics may label a request with: names of our own, not of the client."""
+        return info if info.is_resource and self._routes.knows(info) else _UNSERVED
 
     async def _authenticate(self, context: RequestContext) -> None:
         http = context.http
@@ -205,13 +208,6 @@ class RequestFlow:
             # The rest of the body is not read: the connection cannot be used again.
             response.force_close()
         return response
-
-
-def _countable(info: RequestInfo) -> RequestInfo:
-    """Return what metrics may label a request with: names of our own, not of the client."""
-    if info.is_resource and find_resource(info.group, info.version, info.resource) is not None:
-        return info
-    return _UNSERVED
 
 
 _STREAMS = frozenset({"exec", "attach", "portforward"})

@@ -142,10 +142,14 @@ class Routes:
             "patch": handlers.custom_scales.patch,
         }
 
+    def knows(self, info: RequestInfo) -> bool:
+        """Tell whether the resource is served, whatever is asked of it."""
+        where = info.group, info.version, info.resource
+        return (find_resource(*where) or self._kinds.find(*where)) is not None
+
     def may_be_new(self, info: RequestInfo) -> bool:
         """Tell whether a custom kind may be meant that this server has not heard of yet."""
-        where = info.group, info.version, info.resource
-        return "." in info.group and not (find_resource(*where) or self._kinds.find(*where))
+        return "." in info.group and not self.knows(info)
 
     def find(self, info: RequestInfo) -> tuple[Handler, Resource]:
         """Return handler and resource of a request.
