@@ -27,6 +27,7 @@ def filled_container(**fields: object) -> Object:
     return dict(filled_spec(containers=[fields])["containers"][0])
 
 
+@pytest.mark.rule("projected.default-mode", "projected.token-defaults")
 def test_the_pod_of_the_example() -> None:
     spec = filled_spec(
         containers=[{"name": "nginx", "image": "nginx"}],

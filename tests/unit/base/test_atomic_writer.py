@@ -288,3 +288,52 @@ def test_a_reader_that_polls_sees_whole_files_through_every_switch(tmp_path: Pat
 def test_a_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         AtomicWriter(tmp_path / "none").write(files(a="1"), now=NOW)
+
+
+@pytest.mark.rule("atomic.removal", "atomic.links", "case.atomic.removal", "case.atomic.update")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(("a", "b"), ("a",), id="a file goes"),
+        pytest.param(("a", "d/b"), ("a",), id="a file goes with its directory"),
+        pytest.param(("d/a", "d/b"), ("d/a",), id="a file goes, its directory stays"),
+        pytest.param(("d/e/f/a", "d/b"), ("d/b",), id="empty directories go, shared ones stay"),
+        pytest.param(("d/e/a", "g/b"), (), id="everything goes"),
+        pytest.param(("a",), ("d/e/f/b", "c"), id="a file goes and deep ones come"),
+        pytest.param(("d/a",), ("d",), id="a directory becomes a file"),
+        pytest.param(("d",), ("d/a",), id="a file becomes a directory"),
+    ],
+)
+def test_exactly_what_is_wanted_is_there(
+    tmp_path: Path, before: tuple[str, ...], after: tuple[str, ...]
+) -> None:
+    writer = AtomicWriter(tmp_path)
+    for payload in (before, after):
+        writer.write({path: ProjectedFile(path.encode(), 0o644) for path in payload}, now=NOW)
+        writer.prune()
+        there = [one for one in (tmp_path / "..data/").rglob("*") if one.is_file()]
+        shown = {str(one.relative_to(tmp_path / "..data")): one.read_bytes() for one in there}
+        assert shown == {path: path.encode() for path in payload}
+        links = {one.name: str(one.readlink()) for one in tmp_path.iterdir() if one.is_symlink()}
+        first = {path.partition("/")[0] for path in payload}
+        assert links.pop("..data") == timestamped(tmp_path)[0]
+        assert links == {name: f"..data/{name}" for name in first}
+        directories = {one for one in (tmp_path / "..data/").rglob("*") if one.is_dir()}
+        assert all(any(one.iterdir()) for one in directories)
+
+
+@pytest.mark.rule("atomic.modes", "atomic.paths", "case.atomic.write")
+def test_bytes_modes_and_odd_names_are_written_as_given(tmp_path: Path) -> None:
+    payload = {
+        "binary": ProjectedFile(bytes(range(256)), 0o777),
+        ".dot": ProjectedFile(b"", 0o400),
+        "a//b": ProjectedFile(b"x", 0o407),
+        "deep/er/file": ProjectedFile(b"y", 0o440),
+    }
+    AtomicWriter(tmp_path).write(payload, now=NOW)
+    for path, file in payload.items():
+        written = tmp_path / clean_path(path)
+        assert (written.read_bytes(), stat.S_IMODE(written.stat().st_mode)) == (
+            file.content,
+            file.mode,
+        )
