@@ -169,6 +169,7 @@ def container_config(
         read_only_root=bool(own.get("readOnlyRootFilesystem")),
         add_capabilities=tuple(capabilities.get("add") or ()),
         drop_capabilities=tuple(capabilities.get("drop") or ()),
+        stop_signal=str((container.get("lifecycle") or {}).get("stopSignal") or ""),
         stdin=bool(container.get("stdin")),
         stdin_once=bool(container.get("stdinOnce")),
         tty=bool(container.get("tty")),

@@ -54,8 +54,6 @@ def _of_containers(pod: Object) -> Iterator[str]:
             yield f"{path}.restartPolicy"
         if (container.get("resources") or {}).get("limits"):
             yield f"{path}.resources.limits"
-        if (container.get("lifecycle") or {}).get("stopSignal"):
-            yield f"{path}.lifecycle.stopSignal"
         security = container.get("securityContext") or {}
         yield from _security(security, _CONTAINER_SECURITY, f"{path}.securityContext")
         if any(port.get("hostPort") for port in container.get("ports") or ()) and not spec_of(

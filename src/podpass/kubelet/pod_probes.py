@@ -48,6 +48,7 @@ class _Watched:
     started: bool = False
     ready: bool = False
     dead: str = ""
+    grace: int | None = None
 
     def on_started(self) -> None:
         self.started = True
@@ -65,6 +66,7 @@ class _Watched:
         del message
         name = self.container["name"]
         self.dead = f"Container {name} failed {_NAMES[kind].lower()} probe, will be restarted"
+        self.grace = self.container[kind.value].get("terminationGracePeriodSeconds")
         self.changed()
 
 
@@ -126,6 +128,11 @@ class PodProbes:
         """Return why a running container must be restarted, or nothing."""
         watched = self._watched.get(container.id)
         return watched.dead if watched is not None else ""
+
+    def grace(self, container: ContainerStatus) -> int | None:
+        """Return the seconds that the probe which failed gives a container to end, if it says."""
+        watched = self._watched.get(container.id)
+        return watched.grace if watched is not None else None
 
     def close(self) -> None:
         """Stop probing."""

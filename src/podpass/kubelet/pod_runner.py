@@ -273,7 +273,8 @@ class PodRunner:
                 except KeyError:
                     continue
             if why:
-                grace = grace_seconds(self.pod)
+                by_probe = self._probes.grace(status)
+                grace = grace_seconds(self.pod) if by_probe is None else by_probe
                 await self._stopper.stop(self.pod, [status], grace, self._events, why=why)
                 await self._services.cache.refresh()
                 return True

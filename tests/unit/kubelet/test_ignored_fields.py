@@ -69,9 +69,6 @@ def test_fields_of_the_pod(spec: dict[str, Any], path: str) -> None:
             "ports.hostPort",
             id="a port of the node",
         ),
-        pytest.param(
-            {"lifecycle": {"stopSignal": "SIGINT"}}, "lifecycle.stopSignal", id="a signal"
-        ),
         pytest.param({"restartPolicy": "Never"}, "restartPolicy", id="a policy of its own"),
         pytest.param(
             {"securityContext": {"seccompProfile": {"type": "Localhost", "localhostProfile": "p"}}},

@@ -393,6 +393,20 @@ async def test_a_failing_liveness_probe_restarts_the_container(node: NodeUnderTe
     await eventually(restarted)
 
 
+async def test_a_probe_may_give_a_container_less_time_to_end_than_its_pod(
+    node: NodeUnderTest,
+) -> None:
+    await node.start()
+    node.runtime.ignores_stop_signal.add("c")
+    probe = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}
+    probe["terminationGracePeriodSeconds"] = 1
+    wanted = pod(container={"livenessProbe": probe}, terminationGracePeriodSeconds=600)
+    await run(node, wanted)
+    first = node.runtime.container("c").id
+    await eventually(lambda: node.runtime.container("c").id != first)
+    node.runtime.ignores_stop_signal.clear()
+
+
 async def test_a_pod_is_ready_once_its_probes_say_so(node: NodeUnderTest) -> None:
     await node.start()
     healthy = False

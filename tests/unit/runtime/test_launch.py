@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from podpass.kubelet.runtime.launch import (
     pod_files,
     program_arguments,
     program_environment,
+    stop_signal,
 )
 
 IMAGE = Image(
@@ -93,3 +95,23 @@ def test_hosts(hosts: dict[str, tuple[str, ...]], lines: list[str]) -> None:
     assert files["/etc/hosts"].decode().splitlines()[3:] == lines
     assert files["/etc/hostname"] == b"pod\n"
     assert b"no name server" in files["/etc/resolv.conf"]
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        pytest.param("", 15, id="the image's"),
+        pytest.param("SIGUSR1", 10, id="one of its own"),
+        pytest.param("SIGRTMIN", 34, id="a real-time signal"),
+        pytest.param("SIGRTMIN+3", 37, id="one behind it"),
+        pytest.param("SIGRTMAX-14", 50, id="one before the last"),
+    ],
+)
+def test_the_signal_that_asks_to_end(name: str, number: int) -> None:
+    assert stop_signal(IMAGE, replace(config(), stop_signal=name)) == number
+
+
+@pytest.mark.parametrize("name", ["SIGNO", "SIGRTMIN+x", "15"])
+def test_a_signal_that_does_not_exist_is_refused(name: str) -> None:
+    with pytest.raises(RuntimeFailure, match="unknown stop signal"):
+        stop_signal(IMAGE, replace(config(), stop_signal=name))

@@ -120,7 +120,7 @@ class Containers:
             uid=account.uid,
             gid=account.gid,
             groups=list(config.supplemental_groups),
-            stop_signal=image.stop_signal,
+            stop_signal=launch.stop_signal(image, config),
             root_arguments=[],
             capabilities=sorted(capability_set(config.add_capabilities, config.drop_capabilities)),
         )

@@ -114,6 +114,7 @@ class ContainerConfig:
         read_only_root: Whether the root file system refuses writes.
         add_capabilities: What root may do beyond the usual, e.g. `NET_ADMIN`; `ALL` is everything.
         drop_capabilities: What root may not do; `ALL` is everything.
+        stop_signal: Name of the signal that asks it to end, e.g. `SIGUSR1`; empty for the image's.
         stdin: Keep standard input open for attach.
         stdin_once: End it with the input of the first client.
         tty: Give the process a terminal.
@@ -137,6 +138,7 @@ class ContainerConfig:
     read_only_root: bool = False
     add_capabilities: tuple[str, ...] = ()
     drop_capabilities: tuple[str, ...] = ()
+    stop_signal: str = ""
     stdin: bool = False
     stdin_once: bool = False
     tty: bool = False

@@ -10,6 +10,7 @@ Source: CRI v1 ContainerConfig; containerd's defaults where CRI leaves it open.
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from podpass.kubelet.image import DEFAULT_PATH, Account, Image
@@ -41,6 +42,21 @@ def program_environment(
     environment |= config.env
     environment.setdefault("HOME", home)
     return environment
+
+
+def stop_signal(image: Image, config: ContainerConfig) -> int:
+    """Return the number of the signal that asks the program to end.
+
+    Raises:
+        RuntimeFailure: There is no such signal here.
+    """
+    if not config.stop_signal:
+        return image.stop_signal
+    base, plus, offset = config.stop_signal.replace("-", "+-").partition("+")
+    try:
+        return signal.Signals[base] + (int(offset) if plus else 0)
+    except (KeyError, ValueError):
+        raise RuntimeFailure(f'unknown stop signal "{config.stop_signal}"') from None
 
 
 def account(image: Image, uid: int | None, gid: int | None) -> Account:
