@@ -11,6 +11,7 @@ from podpass.api.errors import StatusError
 from podpass.api.meta import UserInfo
 from podpass.api.resources import PODS, SECRETS, SERVICE_ACCOUNTS, Object, Resource
 from podpass.apiserver.admission.chain import AdmissionRequest, Operation
+from podpass.apiserver.admission.mountable_secrets import enforces
 from podpass.apiserver.admission.service_account import MOUNT_PATH, ServiceAccountAdmission
 from podpass.testing.fake_clock import settle
 
@@ -144,9 +145,14 @@ async def test_a_volume_of_that_name_is_used_again(world: World) -> None:
     ("of_pod", "of_account", "mounted"),
     [
         pytest.param(None, None, True, id="nobody says anything"),
+        pytest.param(None, True, True, id="the account says yes"),
         pytest.param(None, False, False, id="the account says no"),
+        pytest.param(True, None, True, id="the pod says yes"),
+        pytest.param(True, True, True, id="both say yes"),
         pytest.param(True, False, True, id="the pod overrules the account"),
+        pytest.param(False, None, False, id="the pod says no"),
         pytest.param(False, True, False, id="in both directions"),
+        pytest.param(False, False, False, id="both say no"),
     ],
 )
 async def test_who_decides_about_the_mount(
@@ -338,3 +344,15 @@ async def test_an_account_without_lists_lists_nothing(world: World) -> None:
     await world.put(SERVICE_ACCOUNTS, {"metadata": metadata})
     spec: Object = {"serviceAccountName": "app", "volumes": [{"secret": {"secretName": "s"}}]}
     assert SUFFIX in await refused(world, asked(spec))
+
+
+@pytest.mark.rule("admission.enforce")
+@pytest.mark.parametrize("text", ["1", "t", "T", "true", "TRUE", "True"])
+def test_spellings_that_enforce(text: str) -> None:
+    assert enforces({"metadata": {"annotations": {ENFORCE: text}}})
+
+
+@pytest.mark.rule("admission.enforce")
+@pytest.mark.parametrize("text", ["0", "f", "false", "False", "tRUE", "yes", "", " 1"])
+def test_spellings_that_do_not(text: str) -> None:
+    assert not enforces({"metadata": {"annotations": {ENFORCE: text}}})

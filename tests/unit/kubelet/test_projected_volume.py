@@ -389,3 +389,22 @@ async def test_an_object_of_that_name_elsewhere_does_not_matter(
     source.secrets["other/keys"] = {"key": b"foreign", "more": b"x"}
     await volume.project(pod(), projected({"secret": {"name": "keys"}}))
     assert visible(tmp_path) == {"key": b"\x00\xff"}
+
+
+@pytest.mark.rule("volume.common-user")
+@pytest.mark.parametrize(
+    ("group", "user", "mode"),
+    [
+        pytest.param("initContainers", 1, 0o600, id="an init container of the same user"),
+        pytest.param("initContainers", 2, 0o640, id="an init container of another user"),
+        pytest.param("initContainers", None, 0o640, id="an init container that does not say"),
+    ],
+)
+async def test_all_containers_count_for_a_common_user(
+    tmp_path: Path, volume: ProjectedVolume, group: str, user: int | None, mode: int
+) -> None:
+    one: Object = {"name": "a", "securityContext": {"runAsUser": os.getuid() + 1}}
+    context = {} if user is None else {"runAsUser": os.getuid() + user}
+    containers = {"containers": [one], group: [{"name": "i", "securityContext": context}]}
+    await volume.project(pod(**containers), projected(TOKEN, defaultMode=0o640))
+    assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == mode
