@@ -37,7 +37,7 @@ from podpass.kubelet.runtime.interface import (
     SandboxID,
 )
 from podpass.kubelet.settings import KubeletSettings
-from podpass.kubelet.termination_message import with_message_file
+from podpass.kubelet.termination_message import remove_message_file, with_message_file
 
 
 class _HeldBack(Exception):
@@ -125,6 +125,7 @@ class ContainerStarter:
         for former in history[1:]:
             await self._runtime.remove_container(former.id)
             remove_log(former.config.log_path)
+            remove_message_file(former.config)
         try:
             await self._runtime.start_container(container_id)
         except RuntimeFailure as error:

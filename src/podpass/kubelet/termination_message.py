@@ -73,15 +73,26 @@ def termination_message(container: ContainerStatus) -> str:
     return ": ".join(text for text in (container.message, left) if text)
 
 
+def remove_message_file(config: ContainerConfig) -> None:
+    """Remove the file of a container that nobody will ask for any more."""
+    file = _file_of(config)
+    if file is not None:
+        file.unlink(missing_ok=True)
+
+
+def _file_of(config: ContainerConfig) -> Path | None:
+    path = config.annotations.get(PATH)
+    mounts = (one for one in reversed(config.mounts) if one.container_path == path)
+    return next((one.host_path for one in mounts), None)
+
+
 def _left_behind(container: ContainerStatus) -> str:
     path = container.config.annotations.get(PATH)
-    file = next(
-        (one for one in reversed(container.config.mounts) if one.container_path == path), None
-    )
+    file = _file_of(container.config)
     if file is None:
         return ""
     try:
-        text = _end_of(file.host_path)
+        text = _end_of(file)
     except OSError as error:
         text = f"Error on reading termination log {path}: {error.strerror}".encode()
     fallback = container.config.annotations.get(POLICY) == _FALLBACK

@@ -182,11 +182,12 @@ async def test_what_cannot_be_connected_is_said_clearly(
     assert words in answer["message"]
 
 
-async def test_who_may_only_read_may_not_exec(
-    api: RunningApiServer, admin: aiohttp.ClientSession
+@pytest.mark.parametrize("kind", ["exec", "attach", "portforward"])
+async def test_who_may_only_read_may_open_no_stream(
+    api: RunningApiServer, admin: aiohttp.ClientSession, kind: str
 ) -> None:
     role = {"metadata": {"name": "r"}, "rules": [
-        {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get"]}
+        {"apiGroups": [""], "resources": [f"pods/{kind}"], "verbs": ["get"]}
     ]}  # fmt: skip
     binding = {
         "metadata": {"name": "r"},
@@ -197,8 +198,8 @@ async def test_who_may_only_read_may_not_exec(
     await call(admin, "POST", f"{root}/clusterroles", role, expect=201)
     await call(admin, "POST", f"{root}/clusterrolebindings", binding, expect=201)
     async with api.session("eve") as eve:
-        answer = await call(eve, "GET", f"{PODS}/p/exec?command=a", expect=403)
-    assert 'cannot create resource "pods/exec"' in answer["message"]
+        answer = await call(eve, "GET", f"{PODS}/p/{kind}?command=a", expect=403)
+    assert f'cannot create resource "pods/{kind}"' in answer["message"]
 
 
 def containers(*names: str, **annotations: str) -> dict[str, Any]:

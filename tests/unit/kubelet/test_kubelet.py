@@ -230,7 +230,12 @@ async def test_a_crashing_container_is_restarted_with_a_back_off(node: NodeUnder
     await eventually(backing_off)
     await eventually(lambda: restarted(2))
     await node.wait_event("BackOff: Back-off restarting failed container c in pod web_default(")
-    assert len(await node.runtime.list_containers()) == 2, "older ones are forgotten"
+    containers = await node.runtime.list_containers()
+    assert [one.config.attempt for one in containers] == [1, 2], "older ones are forgotten"
+    logs = containers[0].config.log_path.parent
+    assert sorted(one.name for one in logs.iterdir()) == ["1.log", "2.log"]
+    messages = containers[0].config.mounts[-1].host_path.parent
+    assert {one.name[:2] for one in messages.iterdir()} == {"1-", "2-"}
 
 
 async def test_the_log_of_the_run_before_is_found_while_the_next_one_waits(
