@@ -338,16 +338,20 @@ def slow(world: World, objects: SlowObjects) -> Authenticator:
         api_audiences=["api"],
         reader=objects,
         clock=world.clock,
+        metrics=world.metrics,
     )
 
 
-@pytest.mark.rule("authentication.cache-shared")
+@pytest.mark.rule("authentication.cache-shared", "metrics.token-cache")
 async def test_lookups_of_one_token_are_one_and_survive_who_asked_first(world: World) -> None:
     await world.put_account()
     header, objects = f"Bearer {await token(world)}", SlowObjects()
     authenticator = slow(world, objects)
     asking = [asyncio.create_task(authenticator.authenticate(header, None)) for _ in range(10)]
     await settle()
+    gauge = "authentication_token_cache_active_fetch_count"
+    for status, count in (("in_flight", 1), ("blocked", 9)):
+        assert f'{gauge}{{status="{status}"}} {count}\n' in world.metrics.render()
     asking[0].cancel()
     objects.may_go_on.set()
     outcomes = await asyncio.gather(*asking, return_exceptions=True)
@@ -355,6 +359,8 @@ async def test_lookups_of_one_token_are_one_and_survive_who_asked_first(world: W
     names = {one.user.name for one in outcomes[1:] if isinstance(one, Authenticated)}
     assert names == {"system:serviceaccount:ns1:app"}
     assert objects.reads == 1
+    for status in ("in_flight", "blocked"):
+        assert f'{gauge}{{status="{status}"}} 0\n' in world.metrics.render()
 
 
 @pytest.mark.rule("authentication.cache-shared", "authentication.cache-failure")
