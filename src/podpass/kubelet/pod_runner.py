@@ -21,6 +21,7 @@ from podpass.kubelet.container_starter import ContainerStarter
 from podpass.kubelet.events import PodEvents
 from podpass.kubelet.node_services import NodeServices
 from podpass.kubelet.object_watches import references
+from podpass.kubelet.pod_ending import PodEnding
 from podpass.kubelet.pod_probes import PodProbes
 from podpass.kubelet.pod_reporter import PodReporter, ReportStatus
 from podpass.kubelet.pod_sandboxes import PodSandboxes
@@ -73,6 +74,13 @@ class PodRunner:
         self._reporter = PodReporter(pod, services, self._probes, self._starter, report)
         self._restarts = ContainerRestarts(services.settings)
         self._sandboxes = PodSandboxes(services)
+        self._ending = PodEnding(
+            services,
+            self._stopper,
+            self._sandboxes,
+            runtime=lambda: self._runtime,
+            done=self._wakeup.ring,
+        )
         self._volumes = PodVolumes(
             services.settings.pod_directory(self.uid),
             services.source,
@@ -92,9 +100,6 @@ class PodRunner:
             on_stale_view=self._on_stale_view,
         )
         self._keeping: asyncio.Task[None] | None = None
-        self._stopping: asyncio.Task[None] | None = None
-        self._hurrying: asyncio.Task[None] | None = None
-        self._grace_given: float | None = None
         self._stale: dict[str, str] = {}
 
     @property
@@ -154,9 +159,9 @@ class PodRunner:
                 await self._wakeup.wait(wait)
         finally:
             self._probes.close()
-            for task in (self._keeping, self._stopping):
-                if task is not None:
-                    task.cancel()
+            self._ending.close()
+            if self._keeping is not None:
+                self._keeping.cancel()
 
     def _failed(self, error: Exception) -> float:
         if isinstance(
@@ -211,7 +216,7 @@ class PodRunner:
     async def _act(self, plan: Plan) -> float | None:
         """Do what the plan says; returns the seconds until the next turn, None for no limit."""
         if plan.stop_all:
-            self._stop_all()
+            self._ending.stop(self.pod, self._grace(), self._events)
             return None
         if plan.stage is Stage.FINISHED:
             self._let_go_of_volumes()
@@ -280,31 +285,9 @@ class PodRunner:
                 return True
         return False
 
-    def _stop_all(self) -> None:
-        grace = self._grace()
-        if self._stopping is None or self._stopping.done():
-            self._grace_given = grace
-            self._stopping = asyncio.create_task(self._stop_everything(grace))
-        elif self._grace_given is not None and grace < self._grace_given:
-            self._grace_given = grace
-            hurry = self._stopper.hurry(self._runtime.running(), grace)
-            self._hurrying = asyncio.create_task(hurry)
-
     def _grace(self) -> float:
         grace = max(_SHORTEST_GRACE, grace_seconds(self.pod))
         return grace if self._shutting_down is None else min(grace, self._shutting_down)
-
-    async def _stop_everything(self, grace: float) -> None:
-        try:
-            await self._stopper.stop(self.pod, self._runtime.running(), grace, self._events)
-            await self._sandboxes.stop(self._runtime)
-            await self._services.cache.refresh()
-        except RuntimeFailure as error:
-            _log.warning("pod %s cannot be stopped: %s", self.full_name, error)
-            self._events.warning("FailedKillPod", f"error killing pod: {error}")
-            await self._services.clock.sleep(_RETRY_SECONDS)
-        self._stopping = None
-        self._wakeup.ring()
 
     async def _clean_up(self) -> None:
         """Remove what is left of a pod that has stopped; rule of a shutdown: keep all."""
