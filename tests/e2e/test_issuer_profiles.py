@@ -141,9 +141,9 @@ def test_a_new_key_signs_when_all_know_it_and_the_former_one_is_still_good(
             found = trusting.oc("get", "secret", "-n", namespace, name, "-o", "json")
             return json.loads(found.out)["data"] if found.code == 0 else None
 
-        found = rollout.operator_object(trusting)
         next_pair = pair(rollout.OPERATOR_NAMESPACE, NEXT_KEY)
         in_use = pair(rollout.OPERAND_NAMESPACE, SIGNING_KEY)
+        found = rollout.operator_object(trusting)  # last: what was true before it is true in it
         if next_pair is None or next_pair != in_use:
             return False
         if rollout.latest(found) == rollout.latest(before):
