@@ -20,6 +20,10 @@ What podpass does as Kubernetes does, rule by rule, and the test that shows it. 
 **Kubernetes 1.36**; where releases from 1.20 to 1.24 behave otherwise, the row says how. `make
 compatibility` writes this page from `tests/compatibility/rules` and from the marks of the tests;
 `make check` fails when it is out of date. Tests are named as below `tests/`.
+
+A rule is **proven** by its tests, or by those of the rules that it is the same as. **Otherwise on
+purpose** are rules that podpass keeps in another way than Kubernetes, and shows. **Not served** is what
+it does not do, with the reason.
 """
 
 
@@ -75,14 +79,14 @@ def _row(rule: Rule, state: str, tests: Sequence[str]) -> str:
     shown = [f"`{test}`" for test in tests]
     if rule.covered_by:
         shown.append("as " + ", ".join(f"`{other}`" for other in rule.covered_by))
-    notes = [rule.source and f"{rule.source}."]
+    notes = [rule.source and f"Source: {rule.source}."]
     if state == NOT_SERVED:
         shown.insert(0, "**not served**")
-        notes.insert(0, rule.not_served)
+        notes.insert(0, f"Not served: {rule.not_served}.")
     if rule.deviates:
         notes.insert(0, f"**Otherwise on purpose**; Kubernetes: {rule.deviates}.")
     if state == UNPROVEN:
         shown.insert(0, "**unproven**")
-    notes.append(rule.differs and f"1.20 to 1.24: {rule.differs}")
+    notes.append(rule.differs and f"1.20 to 1.24: {rule.differs}.")
     cells = (f"`{rule.id}`", rule.rule, "<br>".join(shown), " ".join(filter(None, notes)))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -290,6 +290,7 @@ def test_no_sources() -> None:
     assert projected_volume_errors({}, PATH, minimum_token_expiration_seconds=600) == []
 
 
+@pytest.mark.rule("admission.token-without-account")
 def test_a_token_of_a_pod_without_an_account() -> None:
     volumes = [
         {"name": "a", "emptyDir": {}},
