@@ -22,8 +22,8 @@ compatibility` writes this page from `tests/compatibility/rules` and from the ma
 `make check` fails when it is out of date. Tests are named as below `tests/`.
 
 A rule is **proven** by its tests, or by those of the rules that it is the same as. **Otherwise on
-purpose** are rules that podpass keeps in another way than Kubernetes, and shows. **Not served** is what
-it does not do, with the reason.
+purpose** are rules that podpass keeps in another way than Kubernetes, and shows. **Not served** is
+what it does not do, with the reason.
 """
 
 
