@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from functools import partial
 
 from podpass.api.meta import is_terminating, labels_of, name_of, namespace_of
-from podpass.api.resources import CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS, Object
+from podpass.api.resources import CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS, Object, Resource
 from podpass.base.clock import Clock
 from podpass.base.tasks import Backoff, random_suffix
-from podpass.client.controller import Controller, RetryAfter, object_key, split_key
+from podpass.client.controller import RetryAfter, object_key, split_key
 from podpass.client.events import EventRecorder
 from podpass.client.rest import RestClient
-from podpass.controllers.claims import Claims, controller_reference
+from podpass.controllers.claims import controller_reference
 from podpass.controllers.daemon_set_plan import (
     by_node,
     daemon_set_status,
@@ -26,9 +26,7 @@ from podpass.controllers.daemon_set_plan import (
     target_node,
     with_tolerations,
 )
-from podpass.controllers.expectations import Expectations
-from podpass.controllers.owner_routing import OwnerRouting
-from podpass.controllers.pod_control import BURST, PodControl, all_at_once, slow_start
+from podpass.controllers.pod_control import BURST, all_at_once, slow_start
 from podpass.controllers.pod_templates import pod_from_template
 from podpass.controllers.revision_history import (
     POD_LABEL,
@@ -37,11 +35,11 @@ from podpass.controllers.revision_history import (
     hash_of,
 )
 from podpass.controllers.shared_informers import SharedInformers
-from podpass.controllers.workload_status import write_status
+from podpass.controllers.workload_controller import Listener, WorkloadController
+from podpass.controllers.workload_status import count_collision, write_status
 
 FIRST_FAILURE_SECONDS = 1.0
 LONGEST_FAILURE_SECONDS = 900.0
-_WORKERS = 2
 
 
 def daemon_pod(daemon_set: Object, node: str, revision: str, suffix: str) -> Object:
@@ -66,8 +64,13 @@ def daemon_pod(daemon_set: Object, node: str, revision: str, suffix: str) -> Obj
     return pod
 
 
-class DaemonSetController:
+class DaemonSetController(WorkloadController):
     """Creates and deletes pods; keys are daemon sets."""
+
+    NAME = "daemon-set"
+    RESOURCE = DAEMON_SETS
+    OWNED = PODS
+    FOLLOWED = (CONTROLLER_REVISIONS, NODES)
 
     def __init__(
         self,
@@ -76,27 +79,12 @@ class DaemonSetController:
         clock: Clock,
         recorder: EventRecorder,
     ) -> None:
-        self._client = client
-        self._informers = informers
-        self._clock = clock
-        self._recorder = recorder
-        self._expectations = Expectations(clock)
-        self._pods = PodControl(client, recorder, self._expectations)
-        self._claims = Claims(client, DAEMON_SETS, PODS)
+        super().__init__(client, informers, clock, recorder)
         self._history = RevisionHistory(client, DAEMON_SETS, informers[CONTROLLER_REVISIONS])
         self._failures: dict[tuple[str, str], tuple[Backoff, float]] = {}
-        self._controller = Controller("daemon-set", self.reconcile, clock=clock, workers=_WORKERS)
-        self._routing = OwnerRouting(
-            informers[DAEMON_SETS], self._controller.enqueue, self._expectations
-        )
 
-    async def run(self) -> None:
-        """Work until cancelled."""
-        await self._informers.wait_synced(DAEMON_SETS, CONTROLLER_REVISIONS, PODS, NODES)
-        self._informers[DAEMON_SETS].on_change(self._changed)
-        self._informers[PODS].on_change(self._routing.changed)
-        self._informers[NODES].on_change(self._node_changed)
-        await self._controller.run()
+    def _listeners(self) -> dict[Resource, Listener]:
+        return {NODES: self._node_changed}
 
     async def reconcile(self, key: str) -> RetryAfter | None:
         """Make the next steps of one daemon set.
@@ -117,9 +105,7 @@ class DaemonSetController:
         revisions = await self._history.of(daemon_set)
         update = await self._history.update_revision(daemon_set, revisions)
         if isinstance(update, Collision):
-            status = dict(daemon_set.get("status") or {})
-            status["collisionCount"] = int(status.get("collisionCount") or 0) + 1
-            await write_status(self._client, DAEMON_SETS, daemon_set, status)
+            await count_collision(self._client, DAEMON_SETS, daemon_set)
             return None
         revision, now = hash_of(update), self._clock.now()
         nodes = sorted(self._informers[NODES].list(), key=name_of)
@@ -176,11 +162,6 @@ class DaemonSetController:
     def _forget(self, key: str) -> None:
         self._expectations.forget(key)
         self._failures = {one: kept for one, kept in self._failures.items() if one[0] != key}
-
-    def _changed(self, old: Object | None, new: Object | None) -> None:
-        obj = new or old
-        if obj is not None:
-            self._controller.enqueue(object_key(obj))
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if old is not None and new is not None and _placing_view(old) == _placing_view(new):

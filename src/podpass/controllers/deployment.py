@@ -22,13 +22,10 @@ from podpass.api.meta import (
     resource_version_of,
     uid_of,
 )
-from podpass.api.resources import DEPLOYMENTS, PODS, REPLICA_SETS, Object
-from podpass.base.clock import Clock
-from podpass.client.controller import Controller, RetryAfter, object_key, split_key
-from podpass.client.events import EventRecorder
-from podpass.client.rest import RestClient
+from podpass.api.resources import DEPLOYMENTS, PODS, REPLICA_SETS, Object, Resource
+from podpass.client.controller import RetryAfter, object_key, split_key
 from podpass.controllers import deployment_status as progress
-from podpass.controllers.claims import Claims, controller_of, is_controlled_by
+from podpass.controllers.claims import controller_of, is_controlled_by
 from podpass.controllers.deployment_limits import is_rolling, replicas_of
 from podpass.controllers.deployment_revisions import (
     REVISION,
@@ -47,14 +44,11 @@ from podpass.controllers.deployment_rollout import (
     size_of_new,
     was_scaled,
 )
-from podpass.controllers.owner_routing import OwnerRouting
 from podpass.controllers.pod_templates import same_template
 from podpass.controllers.pods import is_finished
 from podpass.controllers.refusals import is_conflict, is_namespace_terminating, is_not_found
-from podpass.controllers.shared_informers import SharedInformers
+from podpass.controllers.workload_controller import Listener, WorkloadController
 from podpass.controllers.workload_status import write_status
-
-_WORKERS = 4
 
 
 @dataclass(slots=True)
@@ -78,31 +72,17 @@ class _View:
         return [*self.old, *([self.new] if self.new is not None else [])]
 
 
-class DeploymentController:
+class DeploymentController(WorkloadController):
     """Creates and sizes replica sets; keys are deployments."""
 
-    def __init__(
-        self,
-        client: RestClient,
-        informers: SharedInformers,
-        clock: Clock,
-        recorder: EventRecorder,
-    ) -> None:
-        self._client = client
-        self._informers = informers
-        self._clock = clock
-        self._recorder = recorder
-        self._claims = Claims(client, DEPLOYMENTS, REPLICA_SETS)
-        self._controller = Controller("deployment", self.reconcile, clock=clock, workers=_WORKERS)
-        self._routing = OwnerRouting(informers[DEPLOYMENTS], self._controller.enqueue)
+    NAME = "deployment"
+    RESOURCE = DEPLOYMENTS
+    OWNED = REPLICA_SETS
+    FOLLOWED = (PODS,)
+    WORKERS = 4
 
-    async def run(self) -> None:
-        """Work until cancelled."""
-        await self._informers.wait_synced(DEPLOYMENTS, REPLICA_SETS, PODS)
-        self._informers[DEPLOYMENTS].on_change(self._changed)
-        self._informers[REPLICA_SETS].on_change(self._routing.changed)
-        self._informers[PODS].on_change(self._pod_changed)
-        await self._controller.run()
+    def _listeners(self) -> dict[Resource, Listener]:
+        return {PODS: self._pod_changed}
 
     async def reconcile(self, key: str) -> RetryAfter | None:
         """Make the next step of one deployment.
@@ -309,11 +289,6 @@ class DeploymentController:
             return None
         seconds = progress.seconds_to_deadline(deployment, status, now=now)
         return None if seconds is None else RetryAfter(seconds)
-
-    def _changed(self, old: Object | None, new: Object | None) -> None:
-        obj = new or old
-        if obj is not None:
-            self._controller.enqueue(object_key(obj))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         """Go on with a deployment that waits for its old pods to end."""

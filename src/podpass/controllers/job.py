@@ -18,14 +18,10 @@ from podpass.api.meta import (
     resource_version_of,
     uid_of,
 )
-from podpass.api.resources import JOBS, PODS, Object
-from podpass.base.clock import Clock
+from podpass.api.resources import JOBS, PODS, Object, Resource
 from podpass.base.tasks import random_suffix
-from podpass.client.controller import Controller, RetryAfter, object_key, split_key
-from podpass.client.events import EventRecorder
-from podpass.client.rest import RestClient
-from podpass.controllers.claims import Claims, controller_of, controller_reference
-from podpass.controllers.expectations import Expectations
+from podpass.client.controller import RetryAfter, split_key
+from podpass.controllers.claims import controller_of, controller_reference
 from podpass.controllers.job_plan import (
     TRACKING_FINALIZER,
     Plan,
@@ -34,44 +30,23 @@ from podpass.controllers.job_plan import (
     plan_job,
     seconds_to_live,
 )
-from podpass.controllers.owner_routing import OwnerRouting
 from podpass.controllers.ownership import finalizers_of
-from podpass.controllers.pod_control import BURST, PodControl, all_at_once, slow_start
+from podpass.controllers.pod_control import BURST, all_at_once, slow_start
 from podpass.controllers.pod_templates import pod_from_template
 from podpass.controllers.refusals import is_conflict, is_not_found
-from podpass.controllers.shared_informers import SharedInformers
+from podpass.controllers.workload_controller import Listener, WorkloadController
 from podpass.controllers.workload_status import write_status
 
-_WORKERS = 2
 
-
-class JobController:
+class JobController(WorkloadController):
     """Creates, counts and deletes pods; keys are jobs, also those that only pods still name."""
 
-    def __init__(
-        self,
-        client: RestClient,
-        informers: SharedInformers,
-        clock: Clock,
-        recorder: EventRecorder,
-    ) -> None:
-        self._client = client
-        self._informers = informers
-        self._clock = clock
-        self._recorder = recorder
-        self._expectations = Expectations(clock)
-        self._pods = PodControl(client, recorder, self._expectations)
-        self._claims = Claims(client, JOBS, PODS)
-        self._controller = Controller("job", self.reconcile, clock=clock, workers=_WORKERS)
-        self._routing = OwnerRouting(informers[JOBS], self._controller.enqueue, self._expectations)
+    NAME = "job"
+    RESOURCE = JOBS
+    OWNED = PODS
 
-    async def run(self) -> None:
-        """Work until cancelled."""
-        await self._informers.wait_synced(JOBS, PODS)
-        self._informers[JOBS].on_change(self._changed)
-        self._informers[PODS].on_change(self._routing.changed)
-        self._informers[PODS].on_change(self._pod_changed)
-        await self._controller.run()
+    def _listeners(self) -> dict[Resource, Listener]:
+        return {PODS: self._pod_changed}
 
     async def reconcile(self, key: str) -> RetryAfter | None:
         """Make the next step of one job.
@@ -169,12 +144,6 @@ class JobController:
             # A conflict means that it changed: the informer brings it back here.
             if not (is_not_found(error) or is_conflict(error)):
                 raise
-
-    def _changed(self, old: Object | None, new: Object | None) -> None:
-        obj = new or old
-        if obj is None:
-            return
-        self._controller.enqueue(object_key(obj))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:  # noqa: ARG002
         """Look at pods whose job is not there any more."""

@@ -12,51 +12,24 @@ from functools import partial
 
 from podpass.api.meta import is_terminating, name_of, namespace_of, uid_of
 from podpass.api.resources import PODS, REPLICA_SETS, Object
-from podpass.base.clock import Clock
 from podpass.base.tasks import random_suffix
-from podpass.client.controller import Controller, RetryAfter, object_key, split_key
-from podpass.client.events import EventRecorder
-from podpass.client.rest import RestClient
-from podpass.controllers.claims import Claims, controller_of, controller_reference
-from podpass.controllers.expectations import Expectations
-from podpass.controllers.owner_routing import OwnerRouting
-from podpass.controllers.pod_control import BURST, PodControl, all_at_once, slow_start
+from podpass.client.controller import RetryAfter, split_key
+from podpass.controllers.claims import controller_of, controller_reference
+from podpass.controllers.pod_control import BURST, all_at_once, slow_start
 from podpass.controllers.pod_templates import pod_from_template
 from podpass.controllers.pods import is_active
 from podpass.controllers.replica_set_plan import deletion_order, replica_set_status
-from podpass.controllers.shared_informers import SharedInformers
+from podpass.controllers.workload_controller import WorkloadController
 from podpass.controllers.workload_status import write_status
 
-_WORKERS = 4
 
-
-class ReplicaSetController:
+class ReplicaSetController(WorkloadController):
     """Creates and deletes pods; keys are replica sets."""
 
-    def __init__(
-        self,
-        client: RestClient,
-        informers: SharedInformers,
-        clock: Clock,
-        recorder: EventRecorder,
-    ) -> None:
-        self._client = client
-        self._informers = informers
-        self._clock = clock
-        self._expectations = Expectations(clock)
-        self._pods = PodControl(client, recorder, self._expectations)
-        self._claims = Claims(client, REPLICA_SETS, PODS)
-        self._controller = Controller("replica-set", self.reconcile, clock=clock, workers=_WORKERS)
-        self._routing = OwnerRouting(
-            informers[REPLICA_SETS], self._controller.enqueue, self._expectations
-        )
-
-    async def run(self) -> None:
-        """Work until cancelled."""
-        await self._informers.wait_synced(REPLICA_SETS, PODS)
-        self._informers[REPLICA_SETS].on_change(self._changed)
-        self._informers[PODS].on_change(self._routing.changed)
-        await self._controller.run()
+    NAME = "replica-set"
+    RESOURCE = REPLICA_SETS
+    OWNED = PODS
+    WORKERS = 4
 
     async def reconcile(self, key: str) -> RetryAfter | None:
         """Bring the pods of one replica set to their number.
@@ -130,8 +103,3 @@ class ReplicaSetController:
             for pod in self._informers[PODS].list(namespace)
             if (controller_of(pod) or {}).get("uid") in siblings
         ]
-
-    def _changed(self, old: Object | None, new: Object | None) -> None:
-        obj = new or old
-        if obj is not None:
-            self._controller.enqueue(object_key(obj))

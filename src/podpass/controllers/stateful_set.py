@@ -14,13 +14,11 @@ from podpass.api.errors import StatusError
 from podpass.api.meta import is_terminating, name_of, namespace_of
 from podpass.api.resources import CONTROLLER_REVISIONS, PODS, STATEFUL_SETS, Object
 from podpass.base.clock import Clock
-from podpass.client.controller import Controller, RetryAfter, object_key, split_key
+from podpass.client.controller import RetryAfter, split_key
 from podpass.client.events import EventRecorder
 from podpass.client.rest import RestClient
-from podpass.controllers.claims import Claims, controller_reference
-from podpass.controllers.expectations import Expectations
-from podpass.controllers.owner_routing import OwnerRouting
-from podpass.controllers.pod_control import PodControl, all_at_once
+from podpass.controllers.claims import controller_reference
+from podpass.controllers.pod_control import all_at_once
 from podpass.controllers.pod_templates import pod_from_template
 from podpass.controllers.revision_history import (
     POD_LABEL,
@@ -35,11 +33,11 @@ from podpass.controllers.stateful_set_plan import (
     revision_name,
     stateful_set_status,
 )
-from podpass.controllers.workload_status import write_status
+from podpass.controllers.workload_controller import WorkloadController
+from podpass.controllers.workload_status import count_collision, write_status
 
 POD_NAME_LABEL = "statefulset.kubernetes.io/pod-name"
 POD_INDEX_LABEL = "apps.kubernetes.io/pod-index"
-_WORKERS = 2
 
 
 def numbered_pod(stateful_set: Object, ordinal: int, revision: Object) -> Object:
@@ -70,8 +68,13 @@ def numbered_pod(stateful_set: Object, ordinal: int, revision: Object) -> Object
     return pod
 
 
-class StatefulSetController:
+class StatefulSetController(WorkloadController):
     """Creates and deletes numbered pods; keys are stateful sets."""
+
+    NAME = "stateful-set"
+    RESOURCE = STATEFUL_SETS
+    OWNED = PODS
+    FOLLOWED = (CONTROLLER_REVISIONS,)
 
     def __init__(
         self,
@@ -80,21 +83,8 @@ class StatefulSetController:
         clock: Clock,
         recorder: EventRecorder,
     ) -> None:
-        self._client = client
-        self._informers = informers
-        self._clock = clock
-        self._pods = PodControl(client, recorder, Expectations(clock))
-        self._claims = Claims(client, STATEFUL_SETS, PODS)
+        super().__init__(client, informers, clock, recorder)
         self._history = RevisionHistory(client, STATEFUL_SETS, informers[CONTROLLER_REVISIONS])
-        self._controller = Controller("stateful-set", self.reconcile, clock=clock, workers=_WORKERS)
-        self._routing = OwnerRouting(informers[STATEFUL_SETS], self._controller.enqueue)
-
-    async def run(self) -> None:
-        """Work until cancelled."""
-        await self._informers.wait_synced(STATEFUL_SETS, CONTROLLER_REVISIONS, PODS)
-        self._informers[STATEFUL_SETS].on_change(self._changed)
-        self._informers[PODS].on_change(self._routing.changed)
-        await self._controller.run()
 
     async def reconcile(self, key: str) -> RetryAfter | None:
         """Make the next steps of one stateful set.
@@ -111,9 +101,7 @@ class StatefulSetController:
         revisions = await self._history.of(stateful_set)
         update = await self._history.update_revision(stateful_set, revisions)
         if isinstance(update, Collision):
-            status = dict(stateful_set.get("status") or {})
-            status["collisionCount"] = int(status.get("collisionCount") or 0) + 1
-            await write_status(self._client, STATEFUL_SETS, stateful_set, status)
+            await count_collision(self._client, STATEFUL_SETS, stateful_set)
             return None
         former = (stateful_set.get("status") or {}).get("currentRevision")
         current = next((one for one in revisions if name_of(one) == former), update)
@@ -163,8 +151,3 @@ class StatefulSetController:
                 for pod in pods
             ]
         )
-
-    def _changed(self, old: Object | None, new: Object | None) -> None:
-        obj = new or old
-        if obj is not None:
-            self._controller.enqueue(object_key(obj))

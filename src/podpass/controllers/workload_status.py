@@ -39,3 +39,15 @@ async def write_status(
         if is_not_found(error):
             return new
         raise
+
+
+async def count_collision(client: RestClient, resource: Resource, workload: Object) -> None:
+    """Raise `status.collisionCount`, so that the next revision is given another name.
+
+    Raises:
+        StatusError: The API server refused.
+        ConnectionFailed: The API server was not reached.
+    """
+    status = dict(workload.get("status") or {})
+    status["collisionCount"] = int(status.get("collisionCount") or 0) + 1
+    await write_status(client, resource, workload, status)
