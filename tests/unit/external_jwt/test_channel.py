@@ -36,6 +36,7 @@ class Line:
         self.channel.close()
 
 
+@pytest.mark.rule("signer.socket", "signer.sign")
 async def test_the_three_methods_are_called(socket: str, signer: ReferenceSigner) -> None:
     signer.max_token_expiration_seconds = 7200
     line = Line(socket)

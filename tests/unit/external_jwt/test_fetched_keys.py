@@ -43,6 +43,7 @@ def test_many_keys_keep_their_order_and_the_ids_of_the_signer() -> None:
     assert b'"kid":"a"' in keys.published.to_jwks()
 
 
+@pytest.mark.rule("discovery.excluded-keys")
 def test_an_excluded_key_is_trusted_and_not_shown() -> None:
     keys = check_keys(
         answer(wire_key(KEY.public), wire_key(OTHER.public, key_id="old", excluded=True))

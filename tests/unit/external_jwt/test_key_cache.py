@@ -40,6 +40,7 @@ def rig() -> Rig:
     return Rig()
 
 
+@pytest.mark.rule("signer.fetch-keys")
 async def test_the_first_fetch_may_take_a_minute(rig: Rig) -> None:
     await rig.cache.fill()
     assert rig.source.timeouts == [60.0]
@@ -222,6 +223,7 @@ async def test_documents_are_made_anew_only_after_a_change(rig: Rig) -> None:
     assert rig.cache.published is not before
 
 
+@pytest.mark.rule("discovery.excluded-keys")
 async def test_an_excluded_key_verifies_and_is_not_shown(rig: Rig) -> None:
     rig.source.answer = answer(wire_key(KEY.public), wire_key(OTHER.public, excluded=True))
     await rig.cache.fill()
