@@ -22,7 +22,8 @@ Most read the file again once a minute, which only tokens that live for minutes 
 LATE_SECONDS = 0 if CACHE_SECONDS else 75
 """For clients that read the file again only after a 401.
 
-A token is taken for a minute more, because clocks differ, and for 10 s more when it was just checked.
+A token is taken for a minute more, because clocks differ, and for 10 s more when it was just
+checked.
 """
 CREDENTIAL = "authentication.kubernetes.io/credential-id"
 _PAUSE_SECONDS = 0.5

@@ -20,6 +20,7 @@ __all__ = ("validate_create", "validate_update")
 _Rules: TypeAlias = Callable[[Object], list[FieldError]]
 _UpdateRules: TypeAlias = Callable[[Object, Object], list[FieldError]]
 
+
 def _definition(obj: Object) -> list[FieldError]:
     from podpass.api.custom_resources import definition_rules  # noqa: PLC0415 - rare
 
