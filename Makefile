@@ -17,7 +17,7 @@ up: $(STAMP)  ## cluster of 3 nodes, and a pod with its token
 down: $(STAMP)  ## stop the cluster
 	$(BIN)/podpass down
 
-test: check unit e2e  ## everything
+test: check unit e2e  ## everything but the clients
 
 check: $(STAMP)  ## format, lint, types, layers, the page of rules
 	$(BIN)/ruff format --check -q .
@@ -33,7 +33,7 @@ unit: $(STAMP)  ## no network, no root
 	$(BIN)/pytest -q -n $(WORKERS) $(TESTS)
 
 e2e: $(STAMP)  ## real kubectl, real processes
-	$(BIN)/pytest -q tests/e2e
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile tests/e2e
 
 clients: $(STAMP) $(CLIENTS_STAMP)  ## the client libraries and tools that people use
 	$(BIN)/pytest -q -rs tests/clients

@@ -6,6 +6,11 @@ import pytest
 
 from tests.compatibility.evidence import unknown_marks
 
+# Here, since tests of several packages import them.
+pytest.register_assert_rewrite(
+    "runtime.contract", "runtime.embedded_rig", "storage.contract", "storage.model"
+)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse a mark that names no rule.

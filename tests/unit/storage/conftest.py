@@ -1,3 +1,0 @@
-import pytest
-
-pytest.register_assert_rewrite("storage.contract", "storage.model")
