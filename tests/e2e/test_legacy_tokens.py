@@ -138,7 +138,8 @@ def test_a_kubelet_shows_its_metrics(cluster: ClusterUnderTest, namespace: str) 
     ):  # fmt: skip
         assert name in text
     shown = cluster.ok("get", "--raw", "/metrics")
-    assert 'authentication_token_cache_request_total{status="hit"}' in shown
+    # Which of the servers answers is not known, nor what it was asked before.
+    assert "# TYPE authentication_token_cache_request_total counter" in shown
 
 
 @contextmanager
