@@ -21,7 +21,9 @@ import orjson
 from podpass.storage.interface import StoreUnavailable
 
 REQUEST_SECONDS = 5.0
-CONNECT_SECONDS = 1.0
+CONNECT_SECONDS = 2.0
+_CONNECTIONS = 64
+"""At a time; more requests wait for their turn, which is no failure of the member."""
 _NO_LEADER = "etcdserver: no leader"
 _UNAVAILABLE = 503
 
@@ -75,7 +77,9 @@ class EtcdGateway:
         self._seconds = request_seconds
         secure = any(endpoint.startswith("https:") for endpoint in self._endpoints)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=address.tls() if secure else True, limit=0)
+            connector=aiohttp.TCPConnector(
+                ssl=address.tls() if secure else True, limit=_CONNECTIONS
+            )
         )
 
     async def call(self, path: str, body: object, *, repeatable: bool) -> Any:
@@ -103,7 +107,7 @@ class EtcdGateway:
                     if response.status != _UNAVAILABLE:
                         raise GatewayRefusal(trouble)
                     certain = trouble == _NO_LEADER
-            except aiohttp.ClientConnectorError as error:
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
                 trouble, certain = str(error), True
             except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
                 trouble, certain = str(error) or "no answer in time", False
@@ -155,7 +159,7 @@ class EtcdGateway:
             f"{endpoint}/v3/{path}",
             data=BytesIO(data),
             timeout=aiohttp.ClientTimeout(
-                total=seconds, sock_connect=CONNECT_SECONDS, connect=self._seconds
+                total=None, sock_connect=CONNECT_SECONDS, sock_read=seconds
             ),
         )
 
