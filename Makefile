@@ -6,6 +6,8 @@ CLIENTS_STAMP := $(CLIENTS)/installed
 NODE_CLIENTS := tests/clients/node
 TESTS ?= tests/unit
 WORKERS ?= 2
+# In CI a failed test is run once more, and the summary names it; by hand every failure is one.
+RERUNS := $(if $(CI),--reruns 1 -r R)
 MUTANTS ?= podpass.jose.* podpass.serviceaccount.*
 
 .PHONY: up down test check compatibility unit e2e clients clients-long bench mutation fix clean
@@ -30,10 +32,10 @@ compatibility: $(STAMP)  ## docs/compatibility.md, from the tests
 	$(BIN)/python -m tests.compatibility
 
 unit: $(STAMP)  ## no network, no root
-	$(BIN)/pytest -q -n $(WORKERS) $(TESTS)
+	$(BIN)/pytest -q $(RERUNS) -n $(WORKERS) $(TESTS)
 
 e2e: $(STAMP)  ## real kubectl, real processes
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile tests/e2e
+	$(BIN)/pytest -q $(RERUNS) -n $(WORKERS) --dist loadfile tests/e2e
 
 clients: $(STAMP) $(CLIENTS_STAMP)  ## the client libraries and tools that people use
 	$(BIN)/pytest -q -rs tests/clients

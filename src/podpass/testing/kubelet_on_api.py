@@ -31,7 +31,7 @@ from podpass.testing.api_server import RunningApiServer
 from podpass.testing.fake_runtime import FakeRuntime
 
 NODE = "master-0"
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds of real time after which something that was waited for has not happened."""
 
 

@@ -13,7 +13,7 @@ import orjson
 
 from podpass.testing.api_server import RunningApiServer
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Audited:
 
     async def events(self, *, until: Callable[[Object], bool]) -> list[Object]:
         """Return all events, once one is there for which `until` holds."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 lines = self.log.read_bytes().splitlines()
                 found = [orjson.loads(line) for line in lines]
@@ -292,7 +292,7 @@ async def test_events_are_counted_and_so_are_lost_ones(pki: TestPki, tmp_path: P
     async with (
         running_api_server(MemoryStore(), pki, settings=settings) as server,
         server.admin() as admin,
-        asyncio.timeout(10),
+        asyncio.timeout(30),
     ):
         text = await call(admin, "GET", "/metrics")
         while none_lost in text:

@@ -71,7 +71,7 @@ async def refused(*given: str) -> tuple[int | None, str]:
     """Return exit code and words of a server that should not start."""
     process = await start(*given)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             _, err = await process.communicate()
     finally:
         if process.returncode is None:

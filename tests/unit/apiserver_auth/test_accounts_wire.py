@@ -96,7 +96,7 @@ async def test_an_account_is_created_watched_patched_listed_and_deleted(wire: Wi
     assert (await wire.send("DELETE", f"{ACCOUNTS}?{selector}")).code == 200
     query = f"watch=1&resourceVersion={start}&{selector}"
     seen: list[str] = []
-    async with wire.admin.get(f"{ACCOUNTS}?{query}") as stream, asyncio.timeout(10):
+    async with wire.admin.get(f"{ACCOUNTS}?{query}") as stream, asyncio.timeout(30):
         async for line in stream.content:
             event = orjson.loads(line)
             seen.append(event["type"])

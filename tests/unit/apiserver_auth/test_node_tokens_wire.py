@@ -173,7 +173,7 @@ async def test_the_account_must_be_of_a_pod_on_the_node(
     assert (await wire.send("POST", path, body, session=node)).code == 201
     gone = await wire.send("DELETE", f"{NAMESPACE}/pods/brief", {"gracePeriodSeconds": 0})
     assert gone.code == 200
-    async with asyncio.timeout(10):  # until this server has heard of it
+    async with asyncio.timeout(30):  # until this server has heard of it
         while (answer := await wire.send("POST", path, body, session=node)).code == 404:
             pass
     assert (answer.code, answer.text) == (403, denied)
@@ -217,11 +217,11 @@ async def test_roles_grant_an_audience_and_take_it_back(
             for one in ("https://a.example:1/b", "https://a.example:1/c")
         ]
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await codes() != [201, 403]:
             pass
     for one in (f"{path(bindings)}/b", f"{path(roles)}/r"):
         assert (await wire.send("DELETE", one)).code == 200
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await codes() != [403, 403]:
             pass

@@ -38,7 +38,7 @@ async def test_a_labelled_role_reaches_edit_and_through_it_admin(admin: RestClie
     rule = {"apiGroups": ["stable.example.com"], "resources": ["crontabs"], "verbs": ["*"]}
     metadata = {"name": "crontab-editor", "labels": {EDIT: "true"}}
     await admin.create(CLUSTER_ROLES, {"metadata": metadata, "rules": [rule]})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         for name in ("edit", "admin"):
             while rule not in (await admin.get(CLUSTER_ROLES, None, name))["rules"]:
                 pass

@@ -27,7 +27,7 @@ Probe = Callable[[], Awaitable[bool]]
 
 
 async def until(probe: Probe) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         holds = False
         while not holds:
             holds = await probe()

@@ -253,7 +253,7 @@ async def test_with_the_real_server_a_generated_secret_is_whole_and_goes_with_it
 
 async def eventually(look: Callable[[], Awaitable[list[str]]], wanted: list[str]) -> None:
     """Ask the API until it shows this."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         seen = await look()
         while seen != wanted:
             seen = await look()

@@ -125,7 +125,7 @@ async def call(
 
 async def answered(session: aiohttp.ClientSession, path: str, code: int) -> None:
     """Ask until the answer has this code."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         found = 0
         while found != code:
             found, _ = await call(session, "GET", path)
@@ -136,7 +136,7 @@ async def define(session: aiohttp.ClientSession, definition: dict[str, Any]) -> 
     code, created = await call(session, "POST", DEFINITIONS, definition)
     assert code == 201, created
     path = f"{DEFINITIONS}/{definition['metadata']['name']}"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             _, found = await call(session, "GET", path)
             conditions = {

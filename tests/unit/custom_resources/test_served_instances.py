@@ -210,7 +210,7 @@ async def test_an_instance_with_a_finalizer_holds_its_definition(api: RunningApi
         assert (code, marked["metadata"]["finalizers"]) == (
             200, ["customresourcecleanup.apiextensions.k8s.io"],
         )  # fmt: skip
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 _, shown = await call(admin, "GET", definition)
                 conditions = {one["type"]: one for one in shown["status"]["conditions"]}
@@ -236,7 +236,7 @@ async def test_a_taken_name_is_not_accepted_until_it_is_free(api: RunningApiServ
         code, _ = await call(admin, "POST", DEFINITIONS, second)
         assert code == 201
         path = f"{DEFINITIONS}/others.{GROUP}"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 _, shown = await call(admin, "GET", path)
                 found = {one["type"]: one for one in shown["status"].get("conditions", ())}

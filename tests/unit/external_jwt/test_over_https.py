@@ -222,7 +222,7 @@ async def test_a_key_that_is_added_later_is_honoured_and_shown(
     )
     signer.keys.append(wire_key(OTHER.public))
     signer.data_timestamp = Timestamp(1_784_000_000)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await client.who(token):  # at most one fetch a second
             pass
     assert await client.published() == [KEY.public.key_id, OTHER.public.key_id]

@@ -478,7 +478,9 @@ async def test_a_changed_image_replaces_the_container(node: NodeUnderTest) -> No
 
 async def test_an_active_deadline_ends_the_pod(node: NodeUnderTest) -> None:
     await node.start()
-    await node.admin.create(PODS, pod(activeDeadlineSeconds=1))
+    await run(node, pod())
+    # Set late: a container that a busy machine starts after a deadline of one second never runs.
+    await node.admin.patch(PODS, "default", "web", {"spec": {"activeDeadlineSeconds": 1}})
     failed = await node.wait_phase("web", "Failed")
     assert failed["status"]["reason"] == "DeadlineExceeded"
     await eventually(lambda: node.runtime.container("c").state is ContainerState.EXITED)

@@ -189,7 +189,7 @@ class RealCluster:
         return await self.admin.get(KUBE_API_SERVERS, None, "cluster")
 
     async def rolled_out(self, revision: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while True:
                 nodes = node_statuses(await self.operator())
                 if {one.current_revision for one in nodes} == {revision}:

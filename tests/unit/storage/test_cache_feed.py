@@ -53,7 +53,7 @@ async def feed(
 ) -> tuple[CachedObjects, asyncio.Task[None]]:
     cached = CachedObjects(objects, clock=clock, history=history)
     task = asyncio.create_task(cached.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await cached.wait_ready()
     return cached, task
 

@@ -236,7 +236,7 @@ async def established(store: EtcdStore, known: KeyValue) -> AsyncIterator[Change
 async def written(store: EtcdStore, before: KeyValue, value: bytes) -> KeyValue:
     """Write until it is acknowledged, as a caller does that reads again after an unknown end."""
     entry = before
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while True:
             try:
                 return await store.update(before.key, value, entry.mod_revision)

@@ -44,13 +44,13 @@ async def process(path: Path, *job: str) -> AsyncIterator[Process]:
 
 async def line(child: Process) -> str:
     assert child.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         return (await child.stdout.readline()).decode().strip()
 
 
 async def lines(child: Process) -> list[str]:
     assert child.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         return (await child.stdout.read()).decode().splitlines()
 
 
