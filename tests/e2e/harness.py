@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[2]
 T = TypeVar("T")
 
 
-def eventually(probe: Callable[[], T | None], *, within: float = 30.0, what: str = "") -> T:
+def eventually(probe: Callable[[], T | None], *, within: float = 60.0, what: str = "") -> T:
     """Return the first true value of `probe`, which is asked again and again for `within` s."""
     deadline = time.monotonic() + within
     while True:

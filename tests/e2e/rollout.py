@@ -12,7 +12,7 @@ from harness import ClusterUnderTest, eventually
 
 OPERATOR_NAMESPACE = "openshift-kube-apiserver-operator"
 OPERAND_NAMESPACE = "openshift-kube-apiserver"
-ROLLOUT_SECONDS = 60.0
+ROLLOUT_SECONDS = 100.0
 """Far more than a rollout takes; a busy machine must not fail a test."""
 
 

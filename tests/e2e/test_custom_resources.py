@@ -72,7 +72,7 @@ def test_a_kind_is_defined_used_and_taken_back(cluster: ClusterUnderTest, namesp
     n = ("-n", namespace)
     servers = [f"--server=https://127.0.0.{last}:{cluster.port}" for last in (11, 12, 13)]
     cluster.create(definition(), servers[0])
-    cluster.ok("wait", "--for=condition=Established", CRD, "--timeout=10s", servers[1])
+    cluster.ok("wait", "--for=condition=Established", CRD, "--timeout=90s", servers[1])
     cluster.create(cron_tab(namespace), servers[1])
     refused = cluster.oc(
         "patch", *n, "ct/nightly", "--type=merge", '-p={"spec":{"replicas":0}}', servers[2]
@@ -84,7 +84,7 @@ def test_a_kind_is_defined_used_and_taken_back(cluster: ClusterUnderTest, namesp
 
     watching = subprocess.Popen(
         [str(cluster.home / "bin" / "oc"), "wait", *n, "ct/nightly", servers[2],
-         "--for=jsonpath={.status.phase}=Running", "--timeout=30s"],
+         "--for=jsonpath={.status.phase}=Running", "--timeout=90s"],
         env=os.environ | {"KUBECONFIG": str(cluster.home / "kubeconfigs" / "admin.kubeconfig")},
         stdout=subprocess.PIPE,
     )  # fmt: skip
@@ -92,7 +92,7 @@ def test_a_kind_is_defined_used_and_taken_back(cluster: ClusterUnderTest, namesp
         "patch", *n, "ct/nightly", "--subresource=status", "--type=merge",
         '-p={"status":{"phase":"Running"}}', servers[0],
     )  # fmt: skip
-    assert watching.communicate(timeout=40)[0].endswith(b"condition met\n")
+    assert watching.communicate(timeout=100)[0].endswith(b"condition met\n")
 
     cluster.ok("create", "role", *n, "reader", "--verb=get", f"--resource=crontabs.{GROUP}")
     subject = f"--serviceaccount={namespace}:build-robot"
@@ -113,7 +113,7 @@ def test_a_kind_is_defined_used_and_taken_back(cluster: ClusterUnderTest, namesp
         }
     )
     done = "--for=jsonpath={.status.phase}=Succeeded"
-    cluster.ok("wait", *n, "pod/reader", done, "--timeout=30s")
+    cluster.ok("wait", *n, "pod/reader", done, "--timeout=90s")
     assert cluster.ok("logs", *n, "reader") == "2\n"
 
     cluster.ok("delete", *n, "ct/nightly")
@@ -122,15 +122,15 @@ def test_a_kind_is_defined_used_and_taken_back(cluster: ClusterUnderTest, namesp
     other = f"{namespace}-2"[-60:]
     cluster.ok("create", "namespace", other)
     cluster.create(cron_tab(other))
-    cluster.ok("delete", "namespace", other, "--timeout=30s")
+    cluster.ok("delete", "namespace", other, "--timeout=90s")
     assert cluster.get("ct", "-A")["items"] == []
 
     cluster.create(cron_tab(namespace, replicas=5))
-    cluster.ok("delete", CRD, "--timeout=30s")
+    cluster.ok("delete", CRD, "--timeout=90s")
     path = f"/apis/{GROUP}/v1/crontabs"
     for server in servers:
         assert "NotFound" in cluster.oc("get", "--raw", path, server).err
     cluster.create(definition())
-    cluster.ok("wait", "--for=condition=Established", CRD, "--timeout=10s")
+    cluster.ok("wait", "--for=condition=Established", CRD, "--timeout=90s")
     assert cluster.get("ct", "-A")["items"] == []
-    cluster.ok("delete", CRD, "--timeout=30s")
+    cluster.ok("delete", CRD, "--timeout=90s")

@@ -48,7 +48,7 @@ def token_of(cluster: ClusterUnderTest) -> str:
     return cluster.ok("create", "token", "build-robot", "--audience=vault").strip()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_cluster_lives_in_an_etcd_and_outlives_a_member(
     tmp_path: Path, etcd: EtcdCluster, pki: Path
 ) -> None:

@@ -125,12 +125,12 @@ def is_accepted(cluster: ClusterUnderTest, token: str) -> bool:
     return bool(json.loads(out)["status"].get("authenticated"))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_the_first_step_of_the_document(rollout: ClusterUnderTest, tmp_path: Path) -> None:
     cluster = rollout
     cluster.ok("create", "sa", "build-robot")
     cluster.ok("create", "deployment", "web", "--image=nginx", "--replicas=2")
-    cluster.ok("rollout", "status", "deployment/web", "--timeout=60s")
+    cluster.ok("rollout", "status", "deployment/web", "--timeout=90s")
     old_token = cluster.ok("create", "token", "build-robot", "--audience=vault").strip()
     assert is_accepted(cluster, old_token)
     assert progress(cluster) == ("AllNodesAtLatestRevision", "3 nodes are at revision 1")
@@ -175,7 +175,7 @@ def test_the_first_step_of_the_document(rollout: ClusterUnderTest, tmp_path: Pat
         },
     )
     assert script.code == 0, script.err
-    cluster.ok("rollout", "status", "deployment/web", "--timeout=60s")
+    cluster.ok("rollout", "status", "deployment/web", "--timeout=90s")
     after = eventually(lambda: pods if len(pods := web_pods(cluster)) == 2 else None)
     assert not before & after
     token_file = "/var/run/secrets/kubernetes.io/serviceaccount/token"

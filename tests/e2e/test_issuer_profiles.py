@@ -81,7 +81,7 @@ def test_the_configuration_of_the_cluster_cannot_be_deleted(
 
 
 @pytest.mark.rule("config.issuer-rotation")
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_former_issuer_stays_trusted_for_a_day(trusting: ClusterUnderTest) -> None:
     old_token = new_token(trusting)
     assert claims_of(old_token)["iss"] == DEFAULT
@@ -127,7 +127,7 @@ def test_a_former_issuer_stays_trusted_for_a_day(trusting: ClusterUnderTest) -> 
 
 
 @pytest.mark.rule("config.key-rotation", "ha.rotation-lead")
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_new_key_signs_when_all_know_it_and_the_former_one_is_still_good(
     trusting: ClusterUnderTest,
 ) -> None:

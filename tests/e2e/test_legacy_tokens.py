@@ -93,7 +93,7 @@ def test_a_token_secret_from_its_first_to_its_last_moment(
     assert eventually(warned)
     cluster.ok(
         "wait", "-n", namespace, "--for=jsonpath={.status.phase}=Succeeded", "pod/reader",
-        "--timeout=60s",
+        "--timeout=90s",
     )  # fmt: skip
     told = cluster.ok("logs", "-n", namespace, "reader").split()
     assert told == [str(len(token)), "ca.crt", "namespace", "token"]

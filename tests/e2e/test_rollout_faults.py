@@ -85,7 +85,7 @@ def test_an_unusable_issuer_is_refused_with_a_condition_and_nothing_rolls_out(
     assert rollout.latest(healed) == rollout.latest(before)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_rollout_ends_although_the_operator_is_killed_in_it(
     cluster: ClusterUnderTest, ledger: RevisionLedger
 ) -> None:
@@ -105,7 +105,7 @@ def operator_processes(cluster: ClusterUnderTest) -> list[int]:
     return cluster.payloads(pods[0]["spec"]["nodeName"], "operator")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_edits_in_quick_succession_end_at_the_last_value(
     cluster: ClusterUnderTest, ledger: RevisionLedger
 ) -> None:
@@ -117,7 +117,7 @@ def test_edits_in_quick_succession_end_at_the_last_value(
     assert ledger.numbers()[-1] == rollout.latest(found)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_an_edit_back_in_the_middle_ends_at_the_old_value_under_a_new_number(
     cluster: ClusterUnderTest, ledger: RevisionLedger
 ) -> None:
@@ -134,7 +134,7 @@ def test_an_edit_back_in_the_middle_ends_at_the_old_value_under_a_new_number(
     assert found["spec"]["observedConfig"] == before["spec"]["observedConfig"]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_bad_manifest_harms_no_api_server_and_the_next_rollout_replaces_it(
     cluster: ClusterUnderTest, ledger: RevisionLedger
 ) -> None:
@@ -153,7 +153,7 @@ def test_a_bad_manifest_harms_no_api_server_and_the_next_rollout_replaces_it(
     assert json.loads(manifest.read_text())["kind"] == "Pod"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_node_that_is_down_holds_the_rollout_and_is_named(
     cluster: ClusterUnderTest, ledger: RevisionLedger
 ) -> None:
@@ -187,7 +187,7 @@ def test_a_node_that_is_down_holds_the_rollout_and_is_named(
     )
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_an_api_server_that_does_not_start_stops_the_rollout_at_its_node(
     cluster: ClusterUnderTest, ledger: RevisionLedger
 ) -> None:

@@ -23,32 +23,32 @@ def test_a_deployment_is_rolled_scaled_and_undone(
     n = ("-n", namespace)
     out = cluster.ok("create", *n, "deployment", "web", "--image=nginx", "--replicas=2")
     assert out == "deployment.apps/web created\n"
-    done = cluster.ok("rollout", *n, "status", "deployment/web", "--timeout=60s")
+    done = cluster.ok("rollout", *n, "status", "deployment/web", "--timeout=90s")
     assert 'deployment "web" successfully rolled out' in done
     assert cluster.ok("scale", *n, "deployment/web", "--replicas=3") == (
         "deployment.apps/web scaled\n"
     )
-    cluster.ok("rollout", *n, "status", "deployment/web", "--timeout=60s")
+    cluster.ok("rollout", *n, "status", "deployment/web", "--timeout=90s")
     before = {pod["metadata"]["uid"] for pod in pods(cluster, namespace, "app=web")}
     assert len(before) == 3
     cluster.ok("rollout", *n, "restart", "deployment/web")
-    cluster.ok("rollout", *n, "status", "deployment/web", "--timeout=60s")
+    cluster.ok("rollout", *n, "status", "deployment/web", "--timeout=90s")
     after = {pod["metadata"]["uid"] for pod in pods(cluster, namespace, "app=web")}
     assert len(after) == 3
     assert not before & after
     cluster.ok("set", "image", *n, "deployment/web", "nginx=nginx:1.31")
-    cluster.ok("rollout", *n, "status", "deployment/web", "--timeout=60s")
+    cluster.ok("rollout", *n, "status", "deployment/web", "--timeout=90s")
     assert images(cluster, namespace) == {"nginx:1.31"}
     assert cluster.ok("rollout", *n, "undo", "deployment/web") == (
         "deployment.apps/web rolled back\n"
     )
-    cluster.ok("rollout", *n, "status", "deployment/web", "--timeout=60s")
+    cluster.ok("rollout", *n, "status", "deployment/web", "--timeout=90s")
     assert images(cluster, namespace) == {"nginx"}
     history = cluster.ok("rollout", *n, "history", "deployment/web").splitlines()
     # the undone revision 2 came back under the next number
     assert [row.split()[0] for row in history if row[:1].isdigit()] == ["1", "3", "4"]
     cluster.ok("delete", *n, "pods", "--all", "--wait=false")
-    cluster.ok("rollout", *n, "status", "deployment/web", "--timeout=60s")
+    cluster.ok("rollout", *n, "status", "deployment/web", "--timeout=90s")
     eventually(lambda: len(pods(cluster, namespace, "app=web")) == 3)
 
 
@@ -75,7 +75,7 @@ def test_a_stateful_set_keeps_its_names(cluster: ClusterUnderTest, namespace: st
             },
         }
     )
-    cluster.ok("rollout", "-n", namespace, "status", "statefulset/db", "--timeout=60s")
+    cluster.ok("rollout", "-n", namespace, "status", "statefulset/db", "--timeout=90s")
     uid = cluster.get("-n", namespace, "pod", "db-0")["metadata"]["uid"]
     cluster.ok("delete", "-n", namespace, "pod", "db-0")
     eventually(
@@ -102,7 +102,7 @@ def test_a_daemon_set_runs_on_every_node(cluster: ClusterUnderTest, namespace: s
             },
         }
     )
-    cluster.ok("rollout", "-n", namespace, "status", "daemonset/agent", "--timeout=60s")
+    cluster.ok("rollout", "-n", namespace, "status", "daemonset/agent", "--timeout=90s")
     nodes = [pod["spec"]["nodeName"] for pod in pods(cluster, namespace, "app=agent")]
     assert sorted(nodes) == ["master-0", "master-1", "master-2"]
 
@@ -119,7 +119,7 @@ def test_a_job_completes(cluster: ClusterUnderTest, namespace: str) -> None:
             },
         }
     )
-    cluster.ok("wait", "-n", namespace, "--for=condition=Complete", "job/once", "--timeout=60s")
+    cluster.ok("wait", "-n", namespace, "--for=condition=Complete", "job/once", "--timeout=90s")
     assert cluster.get("-n", namespace, "job", "once")["status"]["succeeded"] == 2
 
 
@@ -128,7 +128,7 @@ def test_a_disruption_budget_holds_an_eviction_back(
 ) -> None:
     n = ("-n", namespace)
     cluster.ok("create", *n, "deployment", "web", "--image=nginx", "--replicas=1")
-    cluster.ok("rollout", *n, "status", "deployment/web", "--timeout=60s")
+    cluster.ok("rollout", *n, "status", "deployment/web", "--timeout=90s")
     cluster.ok("create", *n, "pdb", "web", "--selector=app=web", "--min-available=1")
     (pod,) = pods(cluster, namespace, "app=web")
     name = pod["metadata"]["name"]

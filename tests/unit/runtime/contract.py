@@ -28,7 +28,7 @@ from podpass.kubelet.runtime.interface import (
     SandboxStatus,
 )
 
-SOON = 10.0
+SOON = 30.0
 """Seconds within which anything must have happened."""
 
 

@@ -31,7 +31,7 @@ async def read_until(
     revision: int,
     *,
     changes: int | None = None,
-    within: float = 5,
+    within: float = 30,
 ) -> list[Change]:
     """Return what a watch delivers up to its progress to `revision`, or so many changes."""
     seen: list[Change] = []
@@ -240,7 +240,7 @@ class StoreContract:
     async def test_progress_comes_without_changes(self, store: Store) -> None:
         made = await store.create("/a/x", b"")
         watch = store.watch("/a/", made.mod_revision)
-        async with asyncio.timeout(1.5):
+        async with asyncio.timeout(10):
             assert await anext(watch) == Progress(made.mod_revision)
             assert await anext(watch) == Progress(made.mod_revision)
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-START_SECONDS = 20.0
+START_SECONDS = 40.0
 
 
 def program() -> Path | None:
