@@ -92,7 +92,7 @@ class ApiServer:
         Raises:
             StatusError: The store does not answer.
         """
-        self._http = HttpServer(self.flow.handle, tls_context(self._settings))
+        self._http = HttpServer(self.flow.handle, tls_context(self._settings), self._clock)
         for bound in listeners.own:
             await self._http.listen(bound)
         self._feeding = asyncio.create_task(self._feed(), name="watch caches")
@@ -115,7 +115,7 @@ class ApiServer:
             await self._clock.sleep(delay)
         self._stopping.set()
         if self._http is not None:
-            await self._http.stop(STOP_GRACE_SECONDS, self._clock)
+            await self._http.stop(STOP_GRACE_SECONDS)
         await self._kubelets.close()
         for task in (self._tracking, self._feeding):
             if task is not None:

@@ -24,6 +24,7 @@ from podpass.api.resources import Object
 from podpass.api.yaml_codec import parse_yaml
 from podpass.apiserver.audit_policy import LEVEL_NAMES, AuditDecision, Level
 from podpass.apiserver.audit_redaction import redacted
+from podpass.apiserver.plain_request import HttpRequest
 from podpass.apiserver.request_info import RequestInfo
 from podpass.base.logs import redact
 
@@ -36,12 +37,12 @@ _CREATED = 201
 _ERRORS = 400
 
 
-def audit_id(http: web.BaseRequest, make: Callable[[], str]) -> str:
+def audit_id(http: HttpRequest, make: Callable[[], str]) -> str:
     """Return the id of a request: the client's, cut to 64 characters, or a new one."""
     return http.headers.get(AUDIT_ID, "")[:_MAXIMUM_ID] or make()
 
 
-def source_ips(http: web.BaseRequest) -> list[str]:
+def source_ips(http: HttpRequest) -> list[str]:
     """Return where a request came from: what proxies say, then the peer."""
     headers = http.headers
     told = [part.strip() for part in headers.get("X-Forwarded-For", "").split(",")]
@@ -65,7 +66,7 @@ class RequestAudit:
         impersonated: Whom it is judged as, if that is another.
     """
 
-    http: web.BaseRequest
+    http: HttpRequest
     info: RequestInfo
     id: str
     user: UserInfo

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from aiohttp import web
-
 from podpass.api.meta import UserInfo
 from podpass.apiserver.audit_event import RequestAudit
 from podpass.apiserver.audit_file import AuditFile
 from podpass.apiserver.audit_policy import AuditPolicy, Level, load_policy
 from podpass.apiserver.metrics import Metrics
+from podpass.apiserver.plain_request import HttpRequest
 from podpass.apiserver.request_info import RequestInfo
 from podpass.apiserver.settings import ApiServerSettings
 from podpass.base.clock import Clock
@@ -50,7 +49,7 @@ class Auditor:
 
     def begin(
         self,
-        http: web.BaseRequest,
+        http: HttpRequest,
         info: RequestInfo,
         audit_id: str,
         user: UserInfo,
@@ -71,7 +70,7 @@ class Auditor:
             send=self._send,
         )
 
-    def refused(self, http: web.BaseRequest, info: RequestInfo, audit_id: str, how: str) -> None:
+    def refused(self, http: HttpRequest, info: RequestInfo, audit_id: str, how: str) -> None:
         """Log a request that was refused because of its credential.
 
         Args:

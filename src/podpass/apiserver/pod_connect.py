@@ -130,13 +130,13 @@ class PodConnect:
         node = pod["spec"].get("nodeName")
         if not node:
             context.begin_stream(response)
-            await response.prepare(context.http)
+            await response.prepare(context.streaming)
             await response.write_eof()
             return response
         url = await self._url(pod, str(node), "containerLogs", container, query)
         async with self._kubelets.stream(url) as upstream:
             context.begin_stream(response)
-            await response.prepare(context.http)
+            await response.prepare(context.streaming)
             async for chunk in upstream.content.iter_any():
                 await response.write(chunk)
         await response.write_eof()
@@ -163,11 +163,11 @@ class PodConnect:
         upgrade = context.http.headers.get("Upgrade", "").lower()
         if upgrade.startswith("spdy"):
             served = _PORT_FORWARD if kind == "portforward" else _REMOTE_COMMAND
-            return await self._tunnel(context, url, choose_protocol(context.http, served))
+            return await self._tunnel(context, url, choose_protocol(context.streaming, served))
         if upgrade != "websocket":
             raise errors.bad_request("Upgrade request required")
         protocols = [
-            one for one in offered_protocols(context.http)
+            one for one in offered_protocols(context.streaming)
             if not one.startswith(BEARER_PROTOCOL_PREFIX)
         ]  # fmt: skip
         return await self._proxy(context, url, protocols)
@@ -189,7 +189,7 @@ class PodConnect:
                 chosen = (upstream.protocol,) if upstream.protocol else ()
                 client = web.WebSocketResponse(protocols=chosen, max_msg_size=0, compress=False)
                 context.begin_stream(client)
-                await client.prepare(context.http)
+                await client.prepare(context.streaming)
                 await _relay(client, upstream)
                 return client
         except aiohttp.WSServerHandshakeError as error:
@@ -198,13 +198,13 @@ class PodConnect:
             refusal = no_answer(url, error)
         if not any(one.endswith(".channel.k8s.io") for one in protocols):
             raise refusal
-        return await _refuse(context.http, protocols, refusal)
+        return await _refuse(context.streaming, protocols, refusal)
 
     async def _tunnel(self, context: RequestContext, url: URL, protocol: str) -> web.StreamResponse:
         try:
             async with (
                 self._kubelets.websocket(url, [TUNNEL_PREFIX + protocol]) as upstream,
-                upgraded(context.http, protocol) as (response, reader, writer),
+                upgraded(context.streaming, protocol) as (response, reader, writer),
             ):
                 context.begin_stream(response)
                 await relay_bytes(upstream, reader, writer)

@@ -15,6 +15,7 @@ from podpass.api import errors
 from podpass.api.codec import FieldValidation
 from podpass.api.meta import UserInfo
 from podpass.apiserver.audit_event import AUDIT_ID, RequestAudit
+from podpass.apiserver.plain_request import HttpRequest, PlainRequest
 from podpass.apiserver.representation import Representation
 from podpass.apiserver.request_info import RequestInfo, is_true
 
@@ -62,7 +63,7 @@ class RequestContext:
         audit: Follows the request for the audit log, if it is logged.
     """
 
-    http: web.BaseRequest
+    http: HttpRequest
     info: RequestInfo
     query: dict[str, str]
     raw_query: str
@@ -80,6 +81,13 @@ class RequestContext:
         response.headers[AUDIT_ID] = self.audit_id
         if self.audit is not None:
             self.audit.started(response)
+
+    @property
+    def streaming(self) -> web.BaseRequest:
+        """The request of a handler that streams its answer or takes the connection over."""
+        if isinstance(self.http, PlainRequest):
+            raise TypeError("a stream answers a plain request")
+        return self.http
 
     @property
     def pretty(self) -> bool:
@@ -156,25 +164,8 @@ class RequestContext:
             StatusError: 400, it is cut off or badly chunked; 408, it takes longer than
                 BODY_SECONDS; 413, it is larger than MAX_BODY_BYTES.
         """
-        if (self.http.content_length or 0) > MAX_BODY_BYTES:
-            raise _body_too_large()
-        if self.http.headers.get("Expect", "").lower() == _CONTINUE:
-            await self.http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.http.writer.output_size = 0  # the response itself has not begun
-        received = bytearray()
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                async for chunk in self.http.content.iter_any():
-                    received += chunk
-                    if len(received) > MAX_BODY_BYTES:
-                        raise _body_too_large()
-        except TimeoutError as error:
-            raise errors.request_timeout(
-                f"the request body did not arrive within {BODY_SECONDS:g} s"
-            ) from error
-        except (web.RequestPayloadError, http_exceptions.PayloadEncodingError) as error:
-            raise errors.bad_request("the request body is malformed HTTP") from error
-        body = bytes(received)
+        http = self.http
+        body = http.body if isinstance(http, PlainRequest) else await _received(http)
         if self.audit is not None:
             self.audit.took_body(body)
         return body
@@ -186,6 +177,28 @@ def read_number(text: str) -> int | None:
         return None
     value = int(text)
     return value if value <= _MAX_NUMBER else None
+
+
+async def _received(http: web.BaseRequest) -> bytes:
+    if (http.content_length or 0) > MAX_BODY_BYTES:
+        raise _body_too_large()
+    if http.headers.get("Expect", "").lower() == _CONTINUE:
+        await http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        http.writer.output_size = 0  # the response itself has not begun
+    received = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in http.content.iter_any():
+                received += chunk
+                if len(received) > MAX_BODY_BYTES:
+                    raise _body_too_large()
+    except TimeoutError as error:
+        raise errors.request_timeout(
+            f"the request body did not arrive within {BODY_SECONDS:g} s"
+        ) from error
+    except (web.RequestPayloadError, http_exceptions.PayloadEncodingError) as error:
+        raise errors.bad_request("the request body is malformed HTTP") from error
+    return bytes(received)
 
 
 def _body_too_large() -> errors.StatusError:

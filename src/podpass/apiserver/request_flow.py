@@ -9,9 +9,7 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from aiohttp import web
 
@@ -25,6 +23,8 @@ from podpass.apiserver.health import ENDPOINTS
 from podpass.apiserver.impersonation import impersonate
 from podpass.apiserver.metrics import Metrics
 from podpass.apiserver.non_resource import NonResourceHandlers
+from podpass.apiserver.plain_protocol import peer_certificate
+from podpass.apiserver.plain_request import HttpRequest, PlainRequest
 from podpass.apiserver.representation import negotiate
 from podpass.apiserver.request_context import RequestContext, first_values
 from podpass.apiserver.request_info import RequestInfo, parse_request
@@ -37,19 +37,11 @@ from podpass.base.tasks import new_uid
 _log = logging.getLogger("apiserver")
 
 
-class _Transport(Protocol):
-    def get_extra_info(self, name: str) -> object: ...
-
-
-def client_certificate(request: web.BaseRequest) -> bytes | None:
+def client_certificate(request: HttpRequest) -> bytes | None:
     """Return the certificate (DER) that the client proved to own in the TLS handshake."""
-    transport: _Transport | None = request.transport
-    if transport is None:
-        return None
-    tls = transport.get_extra_info("ssl_object")
-    if isinstance(tls, (ssl.SSLObject, ssl.SSLSocket)):
-        return tls.getpeercert(binary_form=True)
-    return None
+    if isinstance(request, PlainRequest):
+        return request.certificate
+    return peer_certificate(request.transport)
 
 
 class RequestFlow:
@@ -82,7 +74,7 @@ class RequestFlow:
         self._is_started = is_started
         self._is_draining = is_draining
 
-    async def handle(self, http: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, http: HttpRequest) -> web.StreamResponse:
         """Answer one request; raises nothing but cancellation."""
         started = self._clock.monotonic()
         raw_path, _, raw_query = http.raw_path.partition("?")
@@ -200,8 +192,9 @@ class RequestFlow:
         stream = context.stream
         if stream is not None and stream.prepared:
             # 4.
-            if context.http.transport is not None:
-                context.http.transport.close()
+            transport = context.streaming.transport
+            if transport is not None:
+                transport.close()
             return stream
         response = status_response(error, warnings=context.warnings)
         if error.code in {413, 500}:

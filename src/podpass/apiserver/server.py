@@ -1,4 +1,7 @@
-"""Runs the HTTP side: takes connections, hands each request to one handler, stops gracefully."""
+"""Runs the HTTP side: takes connections, hands each request to one handler, stops gracefully.
+
+Connections begin as plain ones; what is out of the ordinary goes to aiohttp (docs/adr/0060).
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ import socket
 import ssl
 from pathlib import Path
 
-from podpass.apiserver.http_protocol import Handler, StatusServer
+from podpass.apiserver.http_protocol import StatusServer
 from podpass.apiserver.listeners import BACKLOG
+from podpass.apiserver.plain_protocol import Handler, PlainServer
 from podpass.base.clock import Clock
 
 KEEP_ALIVE_SECONDS = 90.0
@@ -27,6 +31,7 @@ class HttpServer:
     Args:
         handler: Answers every request; raises nothing but cancellation.
         context: TLS.
+        clock: Time.
         idle_seconds: How long a connection may wait for its next request, headers included.
     """
 
@@ -34,11 +39,14 @@ class HttpServer:
         self,
         handler: Handler,
         context: ssl.SSLContext,
+        clock: Clock,
         *,
         idle_seconds: float = KEEP_ALIVE_SECONDS,
     ) -> None:
         self._context = context
-        self._server = StatusServer(handler, idle_seconds=idle_seconds)
+        self._clock = clock
+        self._others = StatusServer(handler, idle_seconds=idle_seconds)
+        self._server = PlainServer(handler, self._others, idle_seconds=idle_seconds, clock=clock)
         self._listening: list[tuple[asyncio.AbstractServer, str, socket.socket]] = []
 
     async def listen(self, bound: socket.socket) -> None:
@@ -65,7 +73,7 @@ class HttpServer:
             )
         self._listening.append((server, path, waiting))
 
-    async def stop(self, grace_seconds: float, clock: Clock) -> None:
+    async def stop(self, grace_seconds: float) -> None:
         """Take no more connections, let running requests end, then close what is left."""
         taken: list[asyncio.Task[object]] = []
         for server, path, waiting in self._listening:
@@ -76,12 +84,15 @@ class HttpServer:
             taken += self._take_waiting(waiting)
         self._listening.clear()
         # Who has just connected still has a request to send.
-        await clock.sleep(FAREWELL_SECONDS)
+        await self._clock.sleep(FAREWELL_SECONDS)
         for task in taken:
             task.cancel()
         await asyncio.gather(*taken, return_exceptions=True)
-        self._server.pre_shutdown()
-        await self._server.shutdown(grace_seconds)
+        self._server.end_idle()
+        self._others.pre_shutdown()
+        await asyncio.gather(
+            self._server.shutdown(grace_seconds), self._others.shutdown(grace_seconds)
+        )
 
     def _take_waiting(self, waiting: socket.socket) -> list[asyncio.Task[object]]:
         """Serve who has connected and was not accepted yet; closing would reset them."""

@@ -10,20 +10,19 @@ from __future__ import annotations
 import base64
 import binascii
 
-from aiohttp import web
-
 from podpass.api import errors
+from podpass.apiserver.plain_request import HttpRequest
 
 BEARER_PROTOCOL_PREFIX = "base64url.bearer.authorization.k8s.io."
 
 
-def offered_protocols(request: web.BaseRequest) -> list[str]:
+def offered_protocols(request: HttpRequest) -> list[str]:
     """Return the subprotocols that the client offers, in its order."""
     header = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ()))
     return [one for part in header.split(",") if (one := part.strip())]
 
 
-def bearer_from_protocols(request: web.BaseRequest) -> str | None:
+def bearer_from_protocols(request: HttpRequest) -> str | None:
     """Return an `Authorization` value made from the subprotocols, or None if there is no token.
 
     Raises:

@@ -130,7 +130,7 @@ class WatchStream:
         )
         response.enable_chunked_encoding()
         context.begin_stream(response)
-        await response.prepare(context.http)
+        await response.prepare(context.streaming)
         self._metrics.watchers += 1
         timeout = options.timeout_seconds or jitter(MINIMUM_TIMEOUT_SECONDS, 1.0)
         namespace = context.info.namespace if resource.namespaced else ""
