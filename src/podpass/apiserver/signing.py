@@ -23,6 +23,7 @@ from podpass.apiserver.external_jwt.signer import ExternalSigner
 from podpass.apiserver.metrics import ExternalJwtMetrics
 from podpass.apiserver.settings import ApiServerSettings
 from podpass.apiserver.signing_keys import Signer, TokenSigner, read_key_set, read_signing_key
+from podpass.apiserver.signing_processes import SigningProcesses
 from podpass.base.clock import Clock
 from podpass.serviceaccount.issuance import MAXIMUM_EXPIRATION_SECONDS
 from podpass.serviceaccount.trusted_keys import StaticKeys, TrustedKeys
@@ -69,7 +70,8 @@ def local_signing(settings: ApiServerSettings) -> Signing:
         SignerUnusable: Rule 3.
     """
     maximum = _maximum_seconds(settings.service_account_max_token_expiration)
-    signer = Signer(read_signing_key(settings.signing_key_file))
+    key = read_signing_key(settings.signing_key_file)
+    signer = Signer(key, processes=SigningProcesses(key))
     keys = read_key_set(settings.service_account_key_files or (settings.signing_key_file,))
     return Signing(
         signer=signer, keys=StaticKeys(keys), lifetimes=Lifetimes(maximum), close=signer.close

@@ -1,6 +1,7 @@
 """What signs tokens, and the keys of this server as one way to do it.
 
-Keys are read from files at start; signing leaves the event loop free.
+Keys are read from files at start. Signing leaves the event loop free: a thread costs no memory and
+does for a few, but each hand-over of the GIL costs as much as a signature once the loop is busy.
 """
 
 from __future__ import annotations
@@ -9,13 +10,18 @@ import asyncio
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
+from podpass.apiserver.signing_processes import ProcessesGone, SigningProcesses
 from podpass.jose import jws
 from podpass.jose.key_set import KeySet
 from podpass.jose.keys import SigningKey, UnusableKey
 from podpass.jose.pem import load_public_keys, load_signing_key
+
+BUSY: Final = 6
+"""Signatures under way at one time for which processes are called up."""
 
 
 class SigningFailed(Exception):
@@ -66,23 +72,52 @@ def read_key_set(paths: Iterable[Path]) -> KeySet:
 
 
 class Signer:
-    """Signs payloads in threads; OpenSSL frees the GIL while it computes."""
+    """Signs payloads off the event loop: in threads, and under load in processes (ADR 61)."""
 
-    def __init__(self, key: SigningKey, *, threads: int | None = None) -> None:
-        """Keep `threads` threads at most, by default one a core and one to hand over."""
+    def __init__(
+        self,
+        key: SigningKey,
+        *,
+        threads: int | None = None,
+        processes: SigningProcesses | None = None,
+    ) -> None:
+        """Keep `threads` threads at most, by default one a core and one to hand over.
+
+        Args:
+            key: Signs.
+            threads: For a few signatures now and then; OpenSSL frees the GIL while it computes.
+            processes: For many at a time; None for threads alone.
+        """
         self._key = key
         self._header = jws.encode_header(key)
+        self._processes = processes
+        self._waiting = 0
         self._threads = ThreadPoolExecutor(
             threads or (os.cpu_count() or 1) + 1, thread_name_prefix="sign"
         )
 
     async def sign(self, payload: bytes) -> str:
         """Return `payload` as a compact JWS."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._sign, payload)
+        signing_input = jws.signing_input(payload, self._header)
+        self._waiting += 1
+        try:
+            signature = await self._signature(signing_input.encode())
+        finally:
+            self._waiting -= 1
+        return jws.assemble(signing_input, signature)
 
-    def _sign(self, payload: bytes) -> str:
-        return jws.sign(payload, self._key, header=self._header)
+    async def _signature(self, data: bytes) -> bytes:
+        processes = self._processes
+        if processes is not None:
+            if processes.ready:
+                with suppress(ProcessesGone):
+                    return await processes.sign(data)
+            elif self._waiting >= BUSY:
+                processes.call_up()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._key.sign, data)
 
     def close(self) -> None:
-        """Let the threads end after what they have begun."""
+        """Let threads and processes end after what they have begun."""
         self._threads.shutdown(wait=False)
+        if self._processes is not None:
+            self._processes.close()

@@ -77,8 +77,23 @@ def sign(payload: bytes, key: SigningKey, *, header: str = "") -> str:
         key: Who signs.
         header: `encode_header(key)`, if the caller keeps it.
     """
-    signing_input = f"{header or encode_header(key)}.{base64url.encode(payload)}"
-    return f"{signing_input}.{base64url.encode(key.sign(signing_input.encode()))}"
+    unsigned = signing_input(payload, header or encode_header(key))
+    return assemble(unsigned, key.sign(unsigned.encode()))
+
+
+def signing_input(payload: bytes, header: str) -> str:
+    """Return what is signed: the first two parts of a token.
+
+    Args:
+        payload: The claims, encoded.
+        header: `encode_header` of the key.
+    """
+    return f"{header}.{base64url.encode(payload)}"
+
+
+def assemble(signing_input: str, signature: bytes) -> str:
+    """Return the token of what was signed and its signature."""
+    return f"{signing_input}.{base64url.encode(signature)}"
 
 
 def unverified_payload(token: str) -> bytes:

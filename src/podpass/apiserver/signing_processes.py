@@ -1,0 +1,183 @@
+"""Processes that sign, called up under load and dismissed when it is quiet (docs/adr/0061).
+
+1. There are none until somebody calls them up; then one for each processor.
+2. A signature goes to the process with the fewest to make.
+3. A process that dies takes nothing along: what it was asked for is an error, `ProcessesGone`, and
+   the caller signs itself. After the last has gone the next call brings new ones.
+4. After `quiet_seconds` without a signature all are dismissed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import subprocess
+import sys
+from collections import deque
+from functools import partial
+from typing import Final
+
+from podpass.apiserver.signing_worker import frame, take_frames
+from podpass.jose.keys import SigningKey
+
+QUIET_SECONDS: Final = 60.0
+
+_log = logging.getLogger("signing")
+
+
+class ProcessesGone(Exception):
+    """No process is there to sign, or the one that was asked has ended."""
+
+
+class _Worker(asyncio.Protocol):
+    """One process and what it has to sign, in order."""
+
+    _transport: asyncio.WriteTransport
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.asked: deque[asyncio.Future[bytes]] = deque()
+        self.ended = asyncio.get_running_loop().create_future()
+        self._received = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # a socket's can write
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        for signature in take_frames(self._received):
+            future = self.asked.popleft()
+            if not future.done():
+                future.set_result(signature)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - inherited
+        while self.asked:
+            future = self.asked.popleft()
+            if not future.done():
+                future.set_exception(ProcessesGone)
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def send(self, data: bytes) -> None:
+        self._transport.write(frame(data))
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+class SigningProcesses:
+    """Signs in processes; used from one event loop.
+
+    Args:
+        key: Handed to each process over its socket.
+        count: How many there are, by default one for each processor.
+        quiet_seconds: Rule 4.
+    """
+
+    def __init__(
+        self, key: SigningKey, *, count: int = 0, quiet_seconds: float = QUIET_SECONDS
+    ) -> None:
+        self._key = key
+        self._count = count or len(os.sched_getaffinity(0))
+        self._quiet_seconds = quiet_seconds
+        self._workers: list[_Worker] = []
+        self._calling: asyncio.Task[None] | None = None
+        self._watching: set[asyncio.Task[None]] = set()
+        self._used = 0.0
+        self._closed = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether there are processes."""
+        return bool(self._workers)
+
+    @property
+    def process_ids(self) -> list[int]:
+        """The processes that there are."""
+        return [worker.process.pid for worker in self._workers]
+
+    def call_up(self) -> None:
+        """Have processes soon, if there are none."""
+        if self._workers or self._closed or self._calling is not None:
+            return
+        self._calling = asyncio.get_running_loop().create_task(self._start())
+
+    async def sign(self, data: bytes) -> bytes:
+        """Return the signature of `data`.
+
+        Raises:
+            ProcessesGone: Rule 3.
+        """
+        if not self._workers:
+            raise ProcessesGone
+        loop = asyncio.get_running_loop()
+        self._used = loop.time()
+        worker = min(self._workers, key=_load)
+        future: asyncio.Future[bytes] = loop.create_future()
+        worker.asked.append(future)
+        worker.send(data)
+        return await future
+
+    def close(self) -> None:
+        """Dismiss all, and have no new ones."""
+        self._closed = True
+        if self._calling is not None:
+            self._calling.cancel()
+        self._dismiss()
+
+    def _dismiss(self) -> None:
+        for worker in tuple(self._workers):
+            worker.close()
+
+    async def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            for _ in range(self._count):
+                await self._add_worker()
+        except OSError as error:
+            _log.warning("cannot start a process that signs, threads do: %s", error.strerror)
+        finally:
+            self._calling = None
+        self._used = loop.time()
+        loop.call_later(self._quiet_seconds, self._dismiss_if_quiet)
+
+    async def _add_worker(self) -> None:
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.to_thread(_spawn, theirs)
+        _, worker = await loop.create_connection(partial(_Worker, process), sock=ours)
+        worker.send(self._key.to_pem())
+        self._workers.append(worker)
+        watching = loop.create_task(self._watch(worker))
+        self._watching.add(watching)
+        watching.add_done_callback(self._watching.discard)
+
+    async def _watch(self, worker: _Worker) -> None:
+        await worker.ended
+        if worker in self._workers:
+            self._workers.remove(worker)
+        await asyncio.to_thread(worker.process.wait)
+
+    def _dismiss_if_quiet(self) -> None:
+        loop = asyncio.get_running_loop()
+        left = self._used + self._quiet_seconds - loop.time()
+        if left > 0:
+            loop.call_later(left, self._dismiss_if_quiet)
+        else:
+            self._dismiss()
+
+
+def _load(worker: _Worker) -> int:
+    return len(worker.asked)
+
+
+def _spawn(theirs: socket.socket) -> subprocess.Popen[bytes]:
+    number = theirs.fileno()
+    return subprocess.Popen(
+        [sys.executable, "-m", "podpass.apiserver.signing_worker", str(number)],
+        stdin=subprocess.DEVNULL,
+        pass_fds=(number,),
+    )
