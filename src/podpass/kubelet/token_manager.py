@@ -4,10 +4,11 @@
 2. It is asked for again when `refresh` says so; until then everyone gets the copy.
 3. When asking fails, a copy that is still valid is given out; failures are not remembered.
 4. Tokens of deleted pods, and expired ones, are dropped; tokens live in memory only.
+5. What is done for one pod costs the same however many tokens the node holds.
 
-A key is made of the request; what is kept is the answer, and its `spec.expirationSeconds`, which
-the server may have shortened or extended, decides the refresh. No token or key holding one ever
-shows itself in logs or errors.
+A key is made of the request, and so is the token's slot, which spreads the refreshes of a cluster.
+What is kept is the answer, and its `spec.expirationSeconds`, which the server may have shortened or
+extended, decides the refresh. No token or key holding one ever shows itself in logs or errors.
 
 Source: Kubernetes v1.36, `pkg/kubelet/token/token_manager.go`.
 """
@@ -15,10 +16,13 @@ Source: Kubernetes v1.36, `pkg/kubelet/token/token_manager.go`.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain
 from typing import TypeAlias
 
 from podpass.api.errors import StatusError
@@ -26,17 +30,17 @@ from podpass.api.meta import parse_time
 from podpass.api.resources import AUTHENTICATION, SERVICE_ACCOUNTS, Object
 from podpass.base.clock import Clock
 from podpass.base.logs import Secret
-from podpass.base.tasks import jitter as lengthen
+from podpass.base.tasks import jitter
 from podpass.client.config import ConfigError
 from podpass.client.rest import ConnectionFailed, RestClient
+from podpass.kubelet.held_token import HeldToken
 from podpass.kubelet.metrics import KubeletMetrics
 from podpass.kubelet.refresh import TokenLifetime
 
 _log = logging.getLogger("kubelet.token")
 
-FIRST_RETRY = timedelta(seconds=1)
-"""Wait after a failed refresh; doubles up to MAX_RETRY, as long as the old token is valid."""
-MAX_RETRY = timedelta(seconds=30)
+SWEEP_SECONDS = 60.0
+"""Between two looks for expired tokens that nobody asked for."""
 
 
 class TokenFetchFailed(Exception):
@@ -62,6 +66,14 @@ class TokenKey:
     expiration_seconds: int
     pod_name: str
     pod_uid: str
+
+    def slot(self) -> float:
+        """Return the token's place in the period of refreshes, 0 to below 1, even over all pods."""
+        text = "\0".join(
+            (self.pod_uid, self.service_account, str(self.expiration_seconds), *self.audiences)
+        )
+        digest = hashlib.blake2b(text.encode(), digest_size=6).digest()
+        return int.from_bytes(digest) / 2**48
 
     def to_request(self) -> Object:
         """Return the body of the TokenRequest."""
@@ -103,23 +115,6 @@ def token_requester(client: RestClient) -> RequestToken:
     return request
 
 
-@dataclass(slots=True)
-class _Held:
-    token: Secret
-    lifetime: TokenLifetime | None
-    jitter: timedelta
-    failures: int = 0
-    retry_at: datetime | None = None
-
-    def due(self, now: datetime) -> bool:
-        return self.lifetime is not None and self.lifetime.refresh_due(now, self.jitter)
-
-    def next_check(self) -> datetime | None:
-        if self.retry_at is not None or self.lifetime is None:
-            return self.retry_at
-        return self.lifetime.refresh_at(self.jitter)
-
-
 class TokenManager:
     """Holds the tokens of this node's pods."""
 
@@ -128,7 +123,8 @@ class TokenManager:
         request: RequestToken,
         clock: Clock,
         *,
-        choose_share: Callable[[], float] = lambda: lengthen(1.0, 1.0) - 1.0,
+        slot_of: Callable[[TokenKey], float] = TokenKey.slot,
+        choose_spread: Callable[[], float] = lambda: jitter(1.0, 1.0) - 1.0,
         metrics: KubeletMetrics | None = None,
     ) -> None:
         """Prepare; nothing is asked for yet.
@@ -136,14 +132,17 @@ class TokenManager:
         Args:
             request: Asks the API server.
             clock: Tells when a refresh is due.
-            choose_share: Returns which part of a token's maximum jitter to use, 0 to 1.
+            slot_of: Returns a token's place in the period of refreshes, 0 to below 1.
+            choose_spread: Returns which part of the spread of a retry to use, 0 to 1.
             metrics: Counts refreshes.
         """
         self._request = request
         self._clock = clock
-        self._choose_share = choose_share
-        self._held: dict[TokenKey, _Held] = {}
-        self._running: dict[TokenKey, asyncio.Task[_Held]] = {}
+        self._slot_of = slot_of
+        self._choose_spread = choose_spread
+        self._held: dict[str, dict[TokenKey, HeldToken]] = {}
+        self._running: dict[str, dict[TokenKey, asyncio.Task[HeldToken]]] = {}
+        self._next_sweep = clock.monotonic()
         self._metrics = metrics or KubeletMetrics()
         self._metrics.registry.before_render(self._show_age)
 
@@ -153,10 +152,11 @@ class TokenManager:
         Raises:
             TokenFetchFailed: None could be fetched and none that is valid is held.
         """
-        self._drop_expired(self._clock.now(), but=key)
-        held = self._held.get(key)
-        if held is not None and not held.due(self._clock.now()):
-            held.retry_at = None
+        now = self._clock.now()
+        self._drop_expired(now, but=key)
+        held = self._find(key)
+        if held is not None and not held.due(now):
+            held.looked_at()
             return held.token.reveal()
         try:
             return (await self._fetch_once(key)).token.reveal()
@@ -168,44 +168,49 @@ class TokenManager:
 
     def next_check(self, pod_uid: str) -> datetime | None:
         """Return when a token of this pod must be looked at next; None if it has none."""
-        times = [
-            moment
-            for key, held in self._held.items()
-            if key.pod_uid == pod_uid and (moment := held.next_check()) is not None
-        ]
+        of_pod = self._held.get(pod_uid, {})
+        times = [moment for one in of_pod.values() if (moment := one.next_check()) is not None]
         return min(times, default=None)
 
     def forget_pod(self, pod_uid: str) -> None:
         """Drop the tokens of a pod that is gone."""
-        for key in [key for key in self._held if key.pod_uid == pod_uid]:
-            del self._held[key]
-        for key in [key for key in self._running if key.pod_uid == pod_uid]:
-            self._running.pop(key).cancel()
+        self._held.pop(pod_uid, None)
+        for task in self._running.pop(pod_uid, {}).values():
+            task.cancel()
 
-    def _still_valid(self, key: TokenKey, held: _Held, error: Exception) -> str:
+    def _find(self, key: TokenKey) -> HeldToken | None:
+        return self._held.get(key.pod_uid, {}).get(key)
+
+    def _drop(self, key: TokenKey) -> None:
+        of_pod = self._held.get(key.pod_uid, {})
+        of_pod.pop(key, None)
+        if not of_pod:
+            self._held.pop(key.pod_uid, None)
+
+    def _still_valid(self, key: TokenKey, held: HeldToken, error: Exception) -> str:
         """Return the old token after a failed refresh; rule 3."""
         now = self._clock.now()
-        if held.lifetime is not None and held.lifetime.expired(now):
-            self._held.pop(key, None)
+        if held.expired(now):
+            self._drop(key)
             raise TokenFetchFailed(
                 f"token of service account {key.namespace}/{key.service_account} "
                 f"expired and refresh failed: {error}"
             ) from error
-        held.retry_at = now + min(MAX_RETRY, FIRST_RETRY * 2 ** min(held.failures, 10))
-        held.failures += 1
+        held.refresh_failed(now, self._choose_spread())
         _log.warning(
             "token of service account %s/%s for pod %s not refreshed, keeping the valid one: %s",
             key.namespace, key.service_account, key.pod_name, error,
         )  # fmt: skip
         return held.token.reveal()
 
-    async def _fetch_once(self, key: TokenKey) -> _Held:
+    async def _fetch_once(self, key: TokenKey) -> HeldToken:
         """Share one request between all who want the same token; rule 1."""
-        task = self._running.get(key)
+        running = self._running.setdefault(key.pod_uid, {})
+        task = running.get(key)
         if task is None:
             self._metrics.refreshes.inc(self._reason(key))
-            task = self._running[key] = asyncio.create_task(self._fetch(key))
-            task.add_done_callback(lambda done: self._fetched(key, done))
+            task = running[key] = asyncio.create_task(self._fetch(key))
+            task.add_done_callback(partial(self._fetched, key))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -213,18 +218,22 @@ class TokenManager:
                 raise TokenFetchFailed("the pod was deleted") from None
             raise
 
-    def _fetched(self, key: TokenKey, task: asyncio.Task[_Held]) -> None:
-        if self._running.get(key) is not task:
+    def _fetched(self, key: TokenKey, task: asyncio.Task[HeldToken]) -> None:
+        running = self._running.get(key.pod_uid, {})
+        if running.get(key) is not task:
             return  # the pod is gone
-        del self._running[key]
+        del running[key]
+        if not running:
+            del self._running[key.pod_uid]
         if not task.cancelled() and task.exception() is None:
-            self._held[key] = task.result()
+            self._held.setdefault(key.pod_uid, {})[key] = task.result()
 
-    async def _fetch(self, key: TokenKey) -> _Held:
+    async def _fetch(self, key: TokenKey) -> HeldToken:
         answer = await self._request(key)
         status = answer.get("status") or {}
         if not status.get("token"):
             raise TokenFetchFailed("the server's answer holds no token")
+        token = Secret(status["token"])
         seconds = (answer.get("spec") or {}).get("expirationSeconds")
         if seconds is None:
             _log.error(
@@ -232,31 +241,25 @@ class TokenManager:
                 "it will not be refreshed",
                 key.namespace, key.service_account,
             )  # fmt: skip
-            return _Held(Secret(status["token"]), None, timedelta(0))
+            return HeldToken.received(token, None, 0.0, self._clock.now())
         try:
             expires_at = parse_time(str(status.get("expirationTimestamp")))
         except ValueError as error:
             raise TokenFetchFailed("the server's answer names no time of expiry") from error
         lifetime = TokenLifetime(expires_at - timedelta(seconds=int(seconds)), expires_at)
-        jitter = lifetime.maximum_jitter * self._choose_share()
-        held = _Held(Secret(status["token"]), lifetime, jitter)
         now = self._clock.now()
-        skew = (lifetime.issued_at - now).total_seconds()
-        self._metrics.clock_skew.set(round(skew, 3))
-        if now < lifetime.issued_at:
-            # The server's clock is still ahead: look again, but do not ask without pause.
-            held.retry_at = now + MAX_RETRY
-        return held
+        self._metrics.clock_skew.set(round((lifetime.issued_at - now).total_seconds(), 3))
+        return HeldToken.received(token, lifetime, self._slot_of(key), now)
 
     def _reason(self, key: TokenKey) -> str:
-        held = self._held.get(key)
+        held = self._find(key)
         if held is None or held.lifetime is None:
             return "new"
         return "clock" if self._clock.now() < held.lifetime.issued_at else "age"
 
     def _show_age(self) -> None:
         now = self._clock.now()
-        lives = [held.lifetime for held in self._held.values() if held.lifetime is not None]
+        lives = [one.lifetime for one in self._all() if one.lifetime is not None]
         ratios = [
             (now - one.issued_at) / (one.expires_at - one.issued_at)
             for one in lives
@@ -264,8 +267,15 @@ class TokenManager:
         ]
         self._metrics.token_age.set(round(max(ratios, default=0.0), 4))
 
+    def _all(self) -> Iterator[HeldToken]:
+        return chain.from_iterable(of_pod.values() for of_pod in self._held.values())
+
     def _drop_expired(self, now: datetime, *, but: TokenKey) -> None:
-        """Drop what nobody asked for until its end; `but` is being asked for now."""
-        for key, held in [*self._held.items()]:
-            if key != but and held.lifetime is not None and held.lifetime.expired(now):
-                del self._held[key]
+        """Drop, now and then, what nobody asked for until its end; `but` is being asked for."""
+        if self._clock.monotonic() < self._next_sweep:
+            return
+        self._next_sweep = self._clock.monotonic() + SWEEP_SECONDS
+        for of_pod in [*self._held.values()]:
+            for key, held in [*of_pod.items()]:
+                if key != but and held.expired(now):
+                    self._drop(key)

@@ -43,7 +43,9 @@ class Issuer:
 async def test_refreshes_are_counted_by_reason_and_age_and_skew_are_shown() -> None:
     clock = FakeClock()
     issuer, metrics = Issuer(clock), KubeletMetrics()
-    tokens = TokenManager(issuer, clock, choose_share=lambda: 0.0, metrics=metrics)
+    tokens = TokenManager(
+        issuer, clock, slot_of=lambda _: 0.0, choose_spread=lambda: 0.0, metrics=metrics
+    )
     assert "podpass_token_age_ratio 0\n" in metrics.registry.render()
     await tokens.token(KEY)
     await clock.advance(2880)
@@ -66,7 +68,9 @@ async def test_refreshes_are_counted_by_reason_and_age_and_skew_are_shown() -> N
 async def test_a_refresh_that_fails_is_counted_with_and_without_an_old_token() -> None:
     clock = FakeClock()
     issuer, metrics = Issuer(clock), KubeletMetrics()
-    tokens = TokenManager(issuer, clock, choose_share=lambda: 0.0, metrics=metrics)
+    tokens = TokenManager(
+        issuer, clock, slot_of=lambda _: 0.0, choose_spread=lambda: 0.0, metrics=metrics
+    )
     issuer.failure = ConnectionFailed("away")
     with pytest.raises(TokenFetchFailed):
         await tokens.token(KEY)

@@ -14,8 +14,9 @@ from podpass.api.errors import StatusError
 from podpass.api.meta import format_time
 from podpass.api.resources import Object
 from podpass.client.rest import ConnectionFailed
+from podpass.kubelet.refresh import MAX_RETRY
 from podpass.kubelet.token_manager import (
-    MAX_RETRY,
+    SWEEP_SECONDS,
     TokenFetchFailed,
     TokenKey,
     TokenManager,
@@ -69,7 +70,7 @@ def issuer(clock: FakeClock) -> FakeIssuer:
 
 @pytest.fixture
 def tokens(clock: FakeClock, issuer: FakeIssuer) -> TokenManager:
-    return TokenManager(issuer, clock, choose_share=lambda: 0.0)
+    return TokenManager(issuer, clock, slot_of=lambda _: 0.0, choose_spread=lambda: 0.0)
 
 
 async def test_a_token_is_fetched_once_and_kept(tokens: TokenManager, issuer: FakeIssuer) -> None:
@@ -120,19 +121,38 @@ async def test_it_is_refreshed_at_four_fifths_of_its_life(
     assert await tokens.token(KEY) == "token-2"
 
 
-async def test_jitter_moves_the_refresh_earlier(clock: FakeClock, issuer: FakeIssuer) -> None:
-    tokens = TokenManager(issuer, clock, choose_share=lambda: 1.0)
+@pytest.mark.rule("token-manager.refresh-share")
+async def test_its_slot_decides_when_the_first_refresh_is(
+    clock: FakeClock, issuer: FakeIssuer
+) -> None:
+    tokens = TokenManager(issuer, clock, slot_of=lambda _: 0.5)
     await tokens.token(KEY)
-    assert tokens.next_check("uid-1") == clock.now() + timedelta(minutes=48, seconds=-10)
+    assert tokens.next_check("uid-1") == clock.now() + timedelta(minutes=24)
+    await clock.advance(24 * 60 + 1)
+    assert await tokens.token(KEY) == "token-2"
+    assert tokens.next_check("uid-1") == clock.now() + timedelta(minutes=48, seconds=-1)
 
 
-async def test_the_default_jitter_stays_in_its_range(clock: FakeClock, issuer: FakeIssuer) -> None:
-    tokens = TokenManager(issuer, clock)
-    await tokens.token(KEY)
-    latest = clock.now() + timedelta(minutes=48)
-    due = tokens.next_check("uid-1")
-    assert due is not None
-    assert latest - timedelta(seconds=10) <= due <= latest
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"pod_uid": "uid-2"}, id="pod"),
+        pytest.param({"audiences": ("api",)}, id="audience"),
+        pytest.param({"audiences": ()}, id="no audience"),
+        pytest.param({"expiration_seconds": 7200}, id="life"),
+        pytest.param({"service_account": "other"}, id="service account"),
+    ],
+)
+def test_each_token_of_each_pod_has_a_slot_of_its_own(other: dict[str, Any]) -> None:
+    assert KEY.slot() == replace(KEY, namespace="where it is found anyway").slot()
+    assert KEY.slot() != replace(KEY, **other).slot()
+
+
+def test_slots_fill_the_period_evenly() -> None:
+    tenths = [0] * 10
+    for number in range(10_000):
+        tenths[int(replace(KEY, pod_uid=f"uid-{number}").slot() * 10)] += 1
+    assert all(900 < count < 1100 for count in tenths), tenths
 
 
 @pytest.mark.rule("token-manager.refresh-status")
@@ -162,7 +182,19 @@ async def test_a_valid_token_outlives_an_api_that_is_away(
     assert tokens.next_check("uid-1") == clock.now() + MAX_RETRY
     issuer.failure = None
     assert await tokens.token(KEY) != "token-1"
-    assert tokens.next_check("uid-1") == clock.now() + timedelta(minutes=48)
+    assert tokens.next_check("uid-1") == clock.now() + timedelta(minutes=46), "back to its slot"
+
+
+async def test_retries_are_spread_by_chance(clock: FakeClock, issuer: FakeIssuer) -> None:
+    tokens = TokenManager(issuer, clock, slot_of=lambda _: 0.0)
+    await tokens.token(KEY)
+    await clock.advance(50 * 60)
+    issuer.failure = ConnectionFailed("refused")
+    for _ in range(10):
+        await tokens.token(KEY)
+    due = tokens.next_check("uid-1")
+    assert due is not None
+    assert clock.now() + MAX_RETRY / 2 <= due <= clock.now() + MAX_RETRY
 
 
 @pytest.mark.rule("token-manager.failure-none")
@@ -205,7 +237,7 @@ async def test_a_token_of_the_future_is_replaced_as_soon_as_the_clocks_agree(
     issuer.skew = timedelta(0)
     await clock.advance(1)
     assert await tokens.token(KEY) == "token-2"
-    assert tokens.next_check("uid-1") == clock.now() + timedelta(minutes=48)
+    assert tokens.next_check("uid-1") == clock.now() + timedelta(minutes=48, seconds=-1)
 
 
 async def test_a_token_whose_time_has_come_is_kept(
@@ -215,7 +247,7 @@ async def test_a_token_whose_time_has_come_is_kept(
     await tokens.token(KEY)
     await clock.advance(30)
     assert await tokens.token(KEY) == "token-1"
-    assert tokens.next_check("uid-1") == clock.now() + timedelta(minutes=48, seconds=-20)
+    assert tokens.next_check("uid-1") == clock.now() + timedelta(minutes=48, seconds=-30)
 
 
 @pytest.mark.rule("token-manager.pod-gone")
@@ -251,6 +283,21 @@ async def test_expired_tokens_that_nobody_wants_are_dropped(
     await tokens.token(KEY)
     await clock.advance(HOUR + 1)
     await tokens.token(replace(KEY, pod_uid="uid-2"))
+    assert tokens.next_check("uid-1") is None
+
+
+async def test_expired_tokens_are_looked_for_now_and_then(
+    tokens: TokenManager, clock: FakeClock
+) -> None:
+    await tokens.token(KEY)
+    await clock.advance(HOUR - 1)
+    other = replace(KEY, pod_uid="uid-2")
+    await tokens.token(other)  # looks for them
+    await clock.advance(2)
+    await tokens.token(other)
+    assert tokens.next_check("uid-1") is not None, "not again so soon"
+    await clock.advance(SWEEP_SECONDS)
+    await tokens.token(other)
     assert tokens.next_check("uid-1") is None
 
 

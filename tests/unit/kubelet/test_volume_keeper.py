@@ -66,7 +66,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.source = SourceWithTokens(config_maps={"ns/ca": {"ca.crt": "CA"}})
-        self.source.tokens = TokenManager(self.issue, self.clock, choose_share=lambda: 0.0)
+        self.source.tokens = TokenManager(self.issue, self.clock, slot_of=lambda _: 0.0)
         node = NodeFacts("n", "127.0.0.1", {})
         self.volumes = PodVolumes(self.root / "pods" / "u", self.source, node, self.clock)
         here = self.root

@@ -1,0 +1,72 @@
+"""One token that a kubelet holds: when it is looked at again, and what a failure changes.
+
+Pure: the caller hands in `now` and what is left to chance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from podpass.base.logs import Secret
+from podpass.kubelet.refresh import MAX_RETRY, TokenLifetime
+
+
+@dataclass(slots=True)
+class HeldToken:
+    """A token with its life.
+
+    Attributes:
+        token: The token.
+        lifetime: Its life; None if the server named none: it is never refreshed.
+        slot: Its place in the period of refreshes, see `kubelet.refresh`.
+        failures: How many refreshes in a row have failed.
+        retry_at: When to look again, if not at the time of the refresh.
+    """
+
+    token: Secret
+    lifetime: TokenLifetime | None
+    slot: float
+    failures: int = 0
+    retry_at: datetime | None = None
+
+    @classmethod
+    def received(
+        cls, token: Secret, lifetime: TokenLifetime | None, slot: float, now: datetime
+    ) -> HeldToken:
+        """Return a token that has just come in."""
+        held = cls(token, lifetime, slot)
+        if lifetime is not None and now < lifetime.issued_at:
+            # The server's clock is still ahead: look again, but do not ask without pause.
+            held.retry_at = now + MAX_RETRY
+        return held
+
+    def due(self, now: datetime) -> bool:
+        """Tell whether a new token should be asked for."""
+        return self.lifetime is not None and self.lifetime.refresh_due(now, self.slot)
+
+    def expired(self, now: datetime) -> bool:
+        """Tell whether the token is of no more use."""
+        return self.lifetime is not None and self.lifetime.expired(now)
+
+    def next_check(self) -> datetime | None:
+        """Return when to look at the token again; None for one that is never refreshed."""
+        if self.retry_at is not None or self.lifetime is None:
+            return self.retry_at
+        return self.lifetime.refresh_at(self.slot)
+
+    def looked_at(self) -> None:
+        """Note that the token was not due: the next look is at its time."""
+        self.retry_at = None
+
+    def refresh_failed(self, now: datetime, spread: float) -> None:
+        """Set the next attempt.
+
+        Args:
+            now: When the attempt failed.
+            spread: Chosen by chance, 0 to 1, see `TokenLifetime.retry_delay`.
+        """
+        if self.lifetime is None:
+            return
+        self.retry_at = now + self.lifetime.retry_delay(self.failures, spread)
+        self.failures += 1
