@@ -16,11 +16,11 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from pathlib import Path
 
 from podpass.api.meta import format_time
 from podpass.bootstrap.cluster import SHARED_IP, Cluster
 from podpass.bootstrap.home import Home, HomeError
+from podpass.bootstrap.leftovers import kill_leftovers
 from podpass.bootstrap.operator_seed import create_first_objects
 from podpass.bootstrap.prepare import prepare_home
 from podpass.bootstrap.processes import running_kubelet, signal_kubelet, start_kubelet
@@ -193,19 +193,4 @@ def stop_cluster(home: Home, cluster: Cluster, *, report: Report) -> None:
     for node in cluster.nodes:
         signal_kubelet(home, node.name, signal.SIGKILL)
         home.kubelet_pid_file(node.name).unlink(missing_ok=True)
-    _kill_leftovers(home)
-
-
-def _kill_leftovers(home: Home) -> None:
-    """Kill shims and sandboxes whose kubelet was not there to stop them."""
-    marker = f"{home.root}/nodes/".encode()
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            arguments = (entry / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if marker in arguments and b"podpass" in arguments:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(int(entry.name), signal.SIGKILL)
+    kill_leftovers(home)
