@@ -19,14 +19,14 @@ class HeldToken:
     Attributes:
         token: The token.
         lifetime: Its life; None if the server named none: it is never refreshed.
-        slot: Its place in the period of refreshes, see `kubelet.refresh`.
+        refresh_at: The last moment at which it is kept; None if it is never refreshed.
         failures: How many refreshes in a row have failed.
         retry_at: When to look again, if not at the time of the refresh.
     """
 
     token: Secret
     lifetime: TokenLifetime | None
-    slot: float
+    refresh_at: datetime | None
     failures: int = 0
     retry_at: datetime | None = None
 
@@ -34,16 +34,27 @@ class HeldToken:
     def received(
         cls, token: Secret, lifetime: TokenLifetime | None, slot: float, now: datetime
     ) -> HeldToken:
-        """Return a token that has just come in."""
-        held = cls(token, lifetime, slot)
-        if lifetime is not None and now < lifetime.issued_at:
+        """Return a token that has just come in.
+
+        Args:
+            token: The token.
+            lifetime: Its life; None if the server named none.
+            slot: Its place in the period of refreshes, see `kubelet.refresh`.
+            now: The time.
+        """
+        if lifetime is None:
+            return cls(token, None, None)
+        held = cls(token, lifetime, lifetime.refresh_at(slot))
+        if now < lifetime.issued_at:
             # The server's clock is still ahead: look again, but do not ask without pause.
             held.retry_at = now + MAX_RETRY
         return held
 
     def due(self, now: datetime) -> bool:
         """Tell whether a new token should be asked for."""
-        return self.lifetime is not None and self.lifetime.refresh_due(now, self.slot)
+        if self.lifetime is None or self.refresh_at is None:
+            return False
+        return self.lifetime.refresh_due(now, self.refresh_at)
 
     def expired(self, now: datetime) -> bool:
         """Tell whether the token is of no more use."""
@@ -51,9 +62,7 @@ class HeldToken:
 
     def next_check(self) -> datetime | None:
         """Return when to look at the token again; None for one that is never refreshed."""
-        if self.retry_at is not None or self.lifetime is None:
-            return self.retry_at
-        return self.lifetime.refresh_at(self.slot)
+        return self.refresh_at if self.retry_at is None else self.retry_at
 
     def looked_at(self) -> None:
         """Note that the token was not due: the next look is at its time."""

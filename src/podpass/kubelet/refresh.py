@@ -91,13 +91,14 @@ class TokenLifetime:
             age = period - age * (EARLIEST_SHARE - 1)
         return self.issued_at + age
 
-    def refresh_due(self, now: datetime, slot: float) -> bool:
+    def refresh_due(self, now: datetime, refresh_at: datetime) -> bool:
         """Tell whether a new token should be asked for.
 
-        Raises:
-            ValueError: `slot` is outside its range.
+        Args:
+            now: The time.
+            refresh_at: What `refresh_at` returned for the token's slot; it never changes.
         """
-        return now < self.issued_at or now > self.refresh_at(slot)
+        return now < self.issued_at or now > refresh_at
 
     def retry_delay(self, failures: int, spread: float) -> timedelta:
         """Return how long to wait after a refresh has failed.

@@ -54,7 +54,7 @@ unhurried = settings(deadline=None)
 )
 def test_refresh_due(life: timedelta, age: timedelta, slot: float, due: bool) -> None:
     token = TokenLifetime(ISSUED, ISSUED + life)
-    assert token.refresh_due(ISSUED + age, slot) is due
+    assert token.refresh_due(ISSUED + age, token.refresh_at(slot)) is due
 
 
 @pytest.mark.rule("token-manager.refresh-share", "token-manager.refresh-day")
@@ -79,7 +79,7 @@ def test_a_token_without_any_life_is_due_at_once() -> None:
 @pytest.mark.parametrize("slot", [-0.001, 1.0], ids=["below", "above"])
 def test_a_slot_outside_its_range_is_refused(slot: float) -> None:
     with pytest.raises(ValueError, match="slot must be from 0 to below 1"):
-        TokenLifetime(ISSUED, ISSUED + HOUR).refresh_due(ISSUED, slot)
+        TokenLifetime(ISSUED, ISSUED + HOUR).refresh_at(slot)
 
 
 @pytest.mark.rule("token-manager.refresh-share", "token-manager.refresh-day")
