@@ -44,7 +44,7 @@ class UserInfo:
 
 def format_time(moment: datetime) -> str:
     """Return `moment` as `metav1.Time`: whole seconds, `Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).isoformat()[:19]}Z"
 
 
 def format_micro_time(moment: datetime) -> str:

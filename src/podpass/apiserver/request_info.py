@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 _VERBS = {
@@ -19,6 +20,9 @@ _VERBS = {
     "PATCH": "patch",
     "DELETE": "delete",
 }
+_REMEMBERED_LENGTH = 256
+"""Longer paths are read each time, so that nobody fills the memory with them."""
+
 _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 
 
@@ -75,6 +79,17 @@ def parse_request(method: str, raw_path: str, query: Mapping[str, str]) -> Reque
         raw_path: Path as sent, without the query.
         query: First value of each query parameter.
     """
+    if not query and len(raw_path) <= _REMEMBERED_LENGTH:
+        return _parse_path(method, raw_path)
+    return _parse(method, raw_path, query)
+
+
+@lru_cache(maxsize=2048)
+def _parse_path(method: str, raw_path: str) -> RequestInfo:
+    return _parse(method, raw_path, {})
+
+
+def _parse(method: str, raw_path: str, query: Mapping[str, str]) -> RequestInfo:
     path = unquote(raw_path)
     parts = [unquote(part) for part in raw_path.split("/") if part]
     non_resource = RequestInfo(path, method.lower())

@@ -40,6 +40,8 @@ class _Worker(asyncio.Protocol):
         self.process = process
         self.asked: deque[asyncio.Future[bytes]] = deque()
         self.ended = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._unsent: list[bytes] = []
         self._received = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -61,7 +63,14 @@ class _Worker(asyncio.Protocol):
             self.ended.set_result(None)
 
     def send(self, data: bytes) -> None:
-        self._transport.write(frame(data))
+        """Hand over at the end of this turn of the loop, with what else comes in it."""
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(frame(data))
+
+    def _flush(self) -> None:
+        self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
 
     def close(self) -> None:
         self._transport.close()

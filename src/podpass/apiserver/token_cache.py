@@ -1,13 +1,13 @@
 """Successful authentications, remembered for ten seconds; failures never are.
 
-The key is an HMAC under a random key of this process over token and audiences, in order and with
-their lengths, so that the cache holds no token. Source: apiserver
+The key is a BLAKE2 digest under a random key of this process over token and audiences, in order and
+with their lengths, so that the cache holds no token. Source: apiserver
 `authentication/token/cache/cached_token_authenticator.go`.
 """
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class TokenCache(Generic[T]):
         parts = [token, *audiences]
         message = "".join(f"{len(part)}:{part}" for part in parts)
         data = f"{len(parts)}:{message}".encode("utf-8", "surrogatepass")
-        return hmac.digest(self._secret, data, "sha256")
+        return hashlib.blake2b(data, key=self._secret, digest_size=32).digest()
 
     def get(self, key: bytes) -> T | None:
         """Return the outcome if it is fresh."""

@@ -28,6 +28,7 @@ from podpass.api.selectors import matches_label_selector
 from podpass.rbac.attributes import Attributes, Decision
 from podpass.rbac.rules import Rule
 
+_MOST_DECIDED = 8192
 _USER = "User"
 _GROUP = "Group"
 _SERVICE_ACCOUNT = "ServiceAccount"
@@ -123,9 +124,12 @@ class Policy:
         self._bindings: dict[_Key, Binding] = {}
         # namespace -> (kind, subject name) -> binding name -> binding; "" is the cluster
         self._by_subject: dict[str, dict[_Key, dict[str, tuple[Binding, Subject]]]] = {}
+        # What was decided since roles and bindings changed last.
+        self._decided: dict[tuple[object, ...], Decision] = {}
 
     def put(self, resource: Resource, obj: Object) -> None:
         """Add an object of POLICY_RESOURCES, or replace the one of its name."""
+        self._decided.clear()
         namespace, name = namespace_of(obj), name_of(obj)
         if resource is ROLES:
             self._roles[namespace, name] = read_rules(obj)
@@ -143,6 +147,7 @@ class Policy:
 
     def remove(self, resource: Resource, namespace: str, name: str) -> None:
         """Forget an object; nothing happens if it is not known."""
+        self._decided.clear()
         if resource is ROLES:
             self._roles.pop((namespace, name), None)
         elif resource is CLUSTER_ROLES:
@@ -153,6 +158,20 @@ class Policy:
 
     def decide(self, request: Attributes) -> Decision:
         """Tell whether some rule allows the request, and which binding brings it."""
+        user = request.user
+        key = (
+            user.name, user.groups, request.verb, request.path, request.group, request.resource,
+            request.subresource, request.namespace, request.name,
+        )  # fmt: skip
+        known = self._decided.get(key)
+        if known is not None:
+            return known
+        if len(self._decided) >= _MOST_DECIDED:
+            self._decided.clear()
+        decision = self._decided[key] = self._decide(request)
+        return decision
+
+    def _decide(self, request: Attributes) -> Decision:
         missing: list[str] = []
         for grant in self.grants(request.user, request.namespace):
             if grant.rules is None:

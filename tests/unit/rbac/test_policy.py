@@ -207,3 +207,31 @@ def test_aggregation_is_followed_through_and_never_in_a_circle(policy: Policy) -
     rules = policy.role_rules("ClusterRole", "", "admin")
     assert rules is not None
     assert len(rules) == 1
+
+
+def test_what_was_decided_counts_for_exactly_that_request(policy: Policy) -> None:
+    rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"], "resourceNames": ["a"]}
+    policy.put(CLUSTER_ROLES, role("one", rule))
+    policy.put(ROLE_BINDINGS, binding("b", "one", user("ann"), namespace="ns1"))
+    allowed = Attributes(ANN, "get", resource="pods", namespace="ns1", name="a")
+    others = [
+        Attributes(APP, "get", resource="pods", namespace="ns1", name="a"),
+        Attributes(ANN, "list", resource="pods", namespace="ns1", name="a"),
+        Attributes(ANN, "get", group="apps", resource="pods", namespace="ns1", name="a"),
+        Attributes(ANN, "get", resource="secrets", namespace="ns1", name="a"),
+        Attributes(ANN, "get", resource="pods", subresource="log", namespace="ns1", name="a"),
+        Attributes(ANN, "get", resource="pods", namespace="ns2", name="a"),
+        Attributes(ANN, "get", resource="pods", namespace="ns1", name="b"),
+        Attributes(ANN, "get", path="/pods"),
+    ]
+    for _ in range(2):
+        assert policy.decide(allowed).allowed
+        assert not any(policy.decide(other).allowed for other in others)
+
+
+def test_many_different_requests_leave_no_more_than_a_bounded_memory(policy: Policy) -> None:
+    policy.put(CLUSTER_ROLES, role("one", READ_PODS))
+    policy.put(CLUSTER_ROLE_BINDINGS, binding("b", "one", user("ann")))
+    for index in range(10_000):
+        assert policy.decide(get(namespace=f"ns{index}")).allowed
+    assert len(policy._decided) < 10_000  # noqa: SLF001 - nothing else shows it

@@ -15,6 +15,7 @@ from podpass.api import errors
 from podpass.api.errors import StatusError
 from podpass.api.meta import UserInfo
 from podpass.api.resources import Object, Resource
+from podpass.apiserver.admission.plugin import PassivePlugin
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
@@ -80,7 +81,10 @@ class AdmissionChain:
     """Plugins in their order."""
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
-        self._plugins = tuple(plugins)
+        self._mutating = [one for one in plugins if type(one).mutate is not PassivePlugin.mutate]
+        self._validating = [
+            one for one in plugins if type(one).validate is not PassivePlugin.validate
+        ]
 
     async def mutate(self, request: AdmissionRequest) -> None:
         """Let every plugin change the object.
@@ -88,7 +92,7 @@ class AdmissionChain:
         Raises:
             StatusError: A plugin refused.
         """
-        for plugin in self._plugins:
+        for plugin in self._mutating:
             await plugin.mutate(request)
 
     async def validate(self, request: AdmissionRequest) -> None:
@@ -97,5 +101,5 @@ class AdmissionChain:
         Raises:
             StatusError: A plugin refused.
         """
-        for plugin in self._plugins:
+        for plugin in self._validating:
             await plugin.validate(request)

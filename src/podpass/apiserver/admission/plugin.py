@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from podpass.apiserver.admission.chain import AdmissionRequest
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from podpass.apiserver.admission.chain import AdmissionRequest
 
 
 class PassivePlugin:
