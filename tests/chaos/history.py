@@ -22,7 +22,6 @@ from tests.chaos.linearizability import (
     Effect,
     Is,
     IsNot,
-    MaybeSwap,
     Operation,
     Swap,
     check_register,
@@ -159,7 +158,8 @@ def _effect(one: Record, revisions: dict[str, int], *, unseen: int) -> Effect | 
     new = ABSENT if one.kind == "delete" else one.revision
     if one.outcome == "done":
         return Swap(one.expected, new)
+    if one.kind == "delete":
+        return Swap(one.expected, ABSENT)
     if one.kind == "update" and one.value not in revisions:
         return None  # nobody saw it, so nobody replaced it: it may as well come last
-    new = ABSENT if one.kind == "delete" else revisions.get(one.value, unseen)
-    return MaybeSwap(one.expected, new)
+    return Swap(one.expected, revisions.get(one.value, unseen))

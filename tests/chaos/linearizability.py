@@ -5,7 +5,7 @@ The algorithm is that of Wing and Gong with memoisation (G. Lowe, "Testing for l
 go back when none fits. Operations done and the state they led to are looked at once.
 
 A register holds the revision of its value; 0 is "no value". An operation whose answer never came
-may have been carried out at any time after it was asked for, or never.
+may have been carried out at any time after it was asked for, or never: it need not find a place.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class IsNot:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """A write that was acknowledged: `expected` became `new`."""
+    """A write: `expected` became `new`."""
 
     expected: int
     new: int
@@ -51,18 +51,7 @@ class Swap:
         return self.new if state == self.expected else None
 
 
-@dataclass(frozen=True, slots=True)
-class MaybeSwap:
-    """A write of unknown outcome; where it does not fit it did nothing."""
-
-    expected: int
-    new: int
-
-    def after(self, state: int) -> int | None:
-        return self.new if state == self.expected else state
-
-
-Effect = Is | IsNot | Swap | MaybeSwap
+Effect = Is | IsNot | Swap
 
 
 @dataclass(frozen=True, slots=True)
