@@ -26,6 +26,7 @@ from podpass.apiserver.legacy_tokens import LegacyTokens
 from podpass.apiserver.live_objects import LiveObjects
 from podpass.apiserver.metrics import Metrics
 from podpass.apiserver.non_resource import NonResourceHandlers
+from podpass.apiserver.overload.choice import admission_control
 from podpass.apiserver.pod_connect import PodConnect
 from podpass.apiserver.read_handlers import ReadHandlers
 from podpass.apiserver.request_flow import RequestFlow
@@ -171,5 +172,6 @@ def compose(base: Foundation) -> RequestFlow:
         clock=clock,
         is_started=base.is_started,
         is_draining=base.is_draining,
+        overload=admission_control(settings, metrics.registry, clock),
         auditor=base.auditor,
     )

@@ -1,7 +1,8 @@
 """The way of every request: what is it, who sends it, may they, then its handler.
 
 1. Health checks need no credential: a probe must see a server that cannot authenticate yet.
-2. Authentication comes before everything else, authorization before "there is no such thing".
+2. Authentication comes before everything else, then overload protection, then authorization,
+   then "there is no such thing".
 3. Whatever goes wrong is answered as a `Status`; what we did not expect is 500 and in the log.
 4. A response that has begun cannot turn into an error: its connection is cut.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 
@@ -23,6 +25,7 @@ from podpass.apiserver.health import ENDPOINTS
 from podpass.apiserver.impersonation import impersonate
 from podpass.apiserver.metrics import Metrics
 from podpass.apiserver.non_resource import NonResourceHandlers
+from podpass.apiserver.overload.gate import Admission
 from podpass.apiserver.plain_protocol import peer_certificate
 from podpass.apiserver.plain_request import HttpRequest, PlainRequest
 from podpass.apiserver.representation import negotiate
@@ -60,9 +63,11 @@ class RequestFlow:
         clock: Clock,
         is_started: Callable[[], bool],
         is_draining: Callable[[], bool],
+        overload: Admission,
         auditor: Auditor | None = None,
     ) -> None:
         self._auditor = auditor
+        self._overload = overload
         self._authenticator = authenticator
         self._authorizer = authorizer
         self._catch_up = catch_up
@@ -115,6 +120,10 @@ class RequestFlow:
         if not self._is_started():
             raise errors.service_unavailable("the API server is starting, try again")
         await self._authenticate(context)
+        return await self._overload.run(context.user, info, partial(self._serve, context))
+
+    async def _serve(self, context: RequestContext) -> web.StreamResponse:
+        info = context.info
         await self._authorize(context, info.verb)
         if not info.is_resource:
             return await self._non_resource.respond(context)

@@ -111,6 +111,20 @@ class ApiServerSettings:
         "--anonymous-auth",
         "health probes come without a credential; RBAC grants anonymous no more than that",
     )
+    max_requests_inflight: int = setting(
+        60, "--max-requests-inflight", "one event loop gains nothing from more", unit="requests"
+    )
+    max_mutating_requests_inflight: int = setting(
+        40,
+        "--max-mutating-requests-inflight",
+        "fills the store's group commits; the sum of both is what the lanes share",
+        unit="requests",
+    )
+    enable_priority_and_fairness: bool = setting(
+        True,  # noqa: FBT003 - the default, named by its field
+        "--enable-priority-and-fairness",
+        "upstream's default; without it excess requests get 429 whoever sends them",
+    )
     audit_policy_file: Path | None = setting(
         None, "--audit-policy-file", "without a policy nothing is logged, as upstream"
     )

@@ -89,10 +89,13 @@ def command(**values: Any) -> None:
         oddities,
         problems,
     )
+    from podpass.apiserver.overload.choice import (  # noqa: PLC0415 - --help stays fast
+        problems as overload_problems,
+    )
     from podpass.apiserver.process import StartError, run  # noqa: PLC0415 - --help stays fast
     from podpass.base.logs import configure_logging  # noqa: PLC0415
 
-    if wrong := problems(settings):
+    if wrong := [*problems(settings), *overload_problems(settings)]:
         raise click.UsageError("; ".join(wrong))
     configure_logging()
     for odd in oddities(settings):

@@ -1,0 +1,1 @@
+"""What keeps one client's flood from the others: lanes, fair queues, refusals, connections."""
