@@ -8,9 +8,10 @@ TESTS ?= tests/unit
 WORKERS ?= 2
 # In CI a failed test is run once more, and the summary names it; by hand every failure is one.
 RERUNS := $(if $(CI),--reruns 1 -r R)
+SECONDS ?= 600
 MUTANTS ?= podpass.jose.* podpass.serviceaccount.*
 
-.PHONY: up down test check compatibility unit e2e clients clients-long bench mutation fix clean
+.PHONY: up down test check compatibility unit e2e clients clients-long bench mutation chaos fix clean
 
 up: $(STAMP)  ## cluster of 3 nodes, and a pod with its token
 	$(BIN)/podpass up --detach
@@ -45,6 +46,9 @@ clients-long: $(STAMP) $(CLIENTS_STAMP)  ## clients in pods with tokens of five 
 
 bench: $(STAMP)  ## the budgets, measured
 	PYTHONPATH=tests/e2e $(BIN)/python -m benchmarks.run
+
+chaos: $(STAMP)  ## kill -9 under load, and judge: SECONDS=600 SEED=n (docs/faults.md)
+	PYTHONPATH=tests/e2e $(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 mutation: $(STAMP)  ## what changed code would go unnoticed (docs/mutation.md)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[mutation]'

@@ -89,12 +89,14 @@ def _address(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
 )
 @click.option(
     "--restart-backoff",
+    envvar="PODPASS_RESTART_BACKOFF",
     default=10.0,
     show_default=True,
     help="Seconds that a crashing container waits at first.",
 )
 @click.option(
     "--restart-backoff-maximum",
+    envvar="PODPASS_RESTART_BACKOFF_MAXIMUM",
     default=300.0,
     show_default=True,
     help="Seconds that it waits at most.",

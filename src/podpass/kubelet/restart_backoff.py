@@ -1,7 +1,8 @@
 """How long a container that keeps failing waits for its next start.
 
 1. The first restart is at once.
-2. Each further one waits twice as long after the exit, from `initial` up to `maximum`.
+2. Each further one waits twice as long after the exit, from `initial` up to `maximum`, which
+   `initial` does not exceed either.
 3. A container that ran for RESET_FACTOR times the maximum starts anew at rule 1.
 
 Source: Kubernetes v1.36, `pkg/kubelet/kuberuntime/kuberuntime_manager.go`, `doBackOff`.
@@ -37,4 +38,4 @@ class RestartBackoff:
 
     def restarted(self) -> None:
         """Note that a restart was made."""
-        self.delay = min(self.maximum, self.delay * 2) if self.delay else self.initial
+        self.delay = min(self.maximum, self.delay * 2 if self.delay else self.initial)

@@ -36,6 +36,12 @@ def test_delays_double_up_to_the_longest() -> None:
     assert delays == [0, 10, 20, 40, 80, 160, 300, 300]
 
 
+def test_the_first_delay_is_no_longer_than_the_longest() -> None:
+    backoff = RestartBackoff(TEN, 3 * SECOND)
+    backoff.restarted()
+    assert backoff.delay == 3 * SECOND
+
+
 @pytest.mark.parametrize(
     ("ran", "delay"),
     [

@@ -1,0 +1,183 @@
+"""One run: a cluster of three nodes, load on it, and its processes killed one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import ClusterUnderTest, eventually, free_port
+
+from podpass.bootstrap.cluster import load_cluster
+from podpass.bootstrap.home import Home
+from podpass.kubelet.runtime.record import start_ticks
+from tests.chaos.load import Findings, Load
+from tests.chaos.schedule import SUPERVISOR, kills
+from tests.chaos.victims import victims
+
+KILL_EVERY = 3.0
+"""Mean seconds between two kills."""
+RESTART_BACKOFF = {
+    "PODPASS_RESTART_BACKOFF": "1",
+    "PODPASS_RESTART_BACKOFF_MAXIMUM": "5",
+}
+"""Seconds. With the usual 10 to 300 most of a run would be spent waiting for containers that are
+killed far more often than any fault does it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run was and what it found.
+
+    Attributes:
+        seed: Of the run.
+        seconds: How long processes were killed.
+        kills: How often each kind of process was.
+        recovery: Seconds from the last kill until the cluster was whole and all was read again.
+        findings: What was seen.
+    """
+
+    seed: int
+    seconds: float
+    kills: Counter[str]
+    recovery: float
+    findings: Findings
+
+    def lines(self) -> list[str]:
+        """Return it for people."""
+        found = self.findings
+        told = ", ".join(f"{kind} {count}" for kind, count in self.kills.most_common())
+        ready = f"some API server was ready for {found.reachable:.1%} of the time"
+        whole = f"all was whole again {self.recovery:.1f} s after the end"
+        writes = f"{found.acknowledged} writes acknowledged, {found.unanswered} without an answer"
+        watches = f"{found.resumed} watches resumed, {found.relisted} listed anew"
+        return [
+            f"seed {self.seed}, {self.seconds:.0f} s, {self.kills.total()} kills: {told}",
+            f"{ready}; {whole}",
+            f"{writes}, {found.reads} reads",
+            f"{found.events} events watched, {watches}",
+            f"{found.token_reads} reads of token files, {found.tokens} tokens",
+            f"{len(found.violations)} violations",
+            *(f"  {one}" for one in found.violations),
+        ]
+
+
+class _Supervised:
+    """A `podpass up` that stays, as a service manager would run it."""
+
+    def __init__(self, cluster: ClusterUnderTest) -> None:
+        self._cluster = cluster
+        self._log = cluster.home.parent / "up.log"
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        one = self._cluster
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [
+                    sys.executable, "-m", "podpass", "up", f"--home={one.home}",
+                    f"--port={one.port}", f"--nodes={one.nodes}", *one.options,
+                ],
+                stdout=log, stderr=log, env=os.environ | RESTART_BACKOFF, start_new_session=True,
+            )  # fmt: skip
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it has said that it only waits now."""
+        self.check()
+        return "Ctrl-C stops" in self._log.read_text()
+
+    def check(self) -> None:
+        """Fail if it has ended by itself."""
+        assert self._process.poll() is None, self._log.read_text()[-2000:]
+
+    def kill(self) -> None:
+        """Kill it, and start it again."""
+        self._process.kill()
+        self._process.wait()
+        self._process = self._start()
+
+    def end(self) -> None:
+        """Kill it for good."""
+        self._process.kill()
+        self._process.wait()
+
+
+async def run_chaos(
+    directory: Path, *, seed: int, seconds: float, say: Callable[[str], None]
+) -> Report:
+    """Start a cluster, kill its processes for some time, and judge.
+
+    Args:
+        directory: For the home.
+        seed: Decides who is killed when, and what is written.
+        seconds: How long to go on with it.
+        say: Told what happens.
+
+    Raises:
+        AssertionError: The cluster did not get whole again.
+    """
+    cluster = ClusterUnderTest(
+        directory / "podpass", free_port(), options=("--min-token-expiration", "10s")
+    )
+    supervised = _Supervised(cluster)
+    try:
+        await asyncio.to_thread(
+            eventually, lambda: supervised.is_up or None, within=120, what="podpass up"
+        )
+        home = Home(cluster.home)
+        load = Load(home, load_cluster(home.cluster_file), seed=seed)
+        await load.start()
+        killed = await _kill(home, supervised, load, seed=seed, seconds=seconds, say=say)
+        ended = time.monotonic()
+        findings = await load.finish()
+        recovery = time.monotonic() - ended
+    finally:
+        supervised.end()
+        cluster.down()
+    return Report(seed, seconds, killed, recovery, findings)
+
+
+async def _kill(
+    home: Home,
+    supervised: _Supervised,
+    load: Load,
+    *,
+    seed: int,
+    seconds: float,
+    say: Callable[[str], None],
+) -> Counter[str]:
+    killed: Counter[str] = Counter()
+    started = time.monotonic()
+    complaints = 0
+    for kill in kills(seed, every=KILL_EVERY):
+        left = started + seconds - time.monotonic()
+        await asyncio.sleep(max(0.0, min(left, kill.after)))
+        if left < kill.after:
+            return killed
+        supervised.check()
+        moment = f"[{time.monotonic() - started:6.1f}]"
+        if kill.kind == SUPERVISOR:
+            await asyncio.to_thread(supervised.kill)
+            say(f"{moment} {kill.kind}")
+            killed[kill.kind] += 1
+        else:
+            found = kill.choose([one for one in victims(home) if one.kind == kill.kind])
+            for victim in found:
+                if start_ticks(victim.pid) == victim.ticks:
+                    os.kill(victim.pid, signal.SIGKILL)
+                    killed[kill.kind] += 1
+            where = ", ".join(victim.node for victim in found)
+            say(f"{moment} {kill.kind} on {where or 'no node: none runs'}")
+        wrong = load.interim()
+        for text in wrong[complaints:]:
+            say(f"{moment} VIOLATION {text}")
+        complaints = len(wrong)
+    return killed

@@ -1,0 +1,63 @@
+"""Who is killed when, decided by a seed alone: the same seed, the same decisions."""
+
+from __future__ import annotations
+
+import random  # noqa: TID251 - decisions come from a seed
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+SUPERVISOR = "podpass up"
+WEIGHTS = {
+    "kube-apiserver": 9,
+    "kubelet": 9,
+    "kube-controller-manager": 6,
+    "kube-apiserver-operator": 4,
+    "shim of kube-apiserver": 3,
+    "shim of kube-controller-manager": 2,
+    "shim of kube-apiserver-operator": 2,
+    "keeper": 1,
+    "shim of keeper": 2,
+    "sandbox of keeper": 2,
+    SUPERVISOR: 2,
+}
+ALL_AT_ONCE = 0.08
+"""How often all processes of a kind die together."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """One decision.
+
+    Attributes:
+        after: Seconds since the one before.
+        kind: Of the process.
+        which: Chooses among those of the kind, 0 to 1.
+        all: Kill all of the kind at once instead.
+    """
+
+    after: float
+    kind: str
+    which: float
+    all: bool = False
+
+    def choose(self, candidates: Sequence[T]) -> Sequence[T]:
+        """Return who of the candidates is to be killed; nobody if there are none."""
+        if self.all or not candidates:
+            return candidates
+        return [candidates[int(self.which * len(candidates))]]
+
+
+def kills(seed: int, *, every: float) -> Iterator[Kill]:
+    """Yield kills for ever; now and then two come close together.
+
+    Args:
+        seed: Decides everything.
+        every: Mean seconds between two.
+    """
+    chosen = random.Random(seed)  # noqa: S311 - repeatable on purpose
+    while True:
+        kind = chosen.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
+        after, which = chosen.expovariate(1 / every), chosen.random()
+        yield Kill(after, kind, which, all=chosen.random() < ALL_AT_ONCE)
