@@ -19,7 +19,7 @@ from podpass.apiserver.custom_resources_scale import CustomScaleHandlers
 from podpass.apiserver.delete_handlers import DeleteHandlers
 from podpass.apiserver.eviction import EvictionHandler
 from podpass.apiserver.external_jwt.lifetime import Lifetimes
-from podpass.apiserver.fresh_reads import FreshReads
+from podpass.apiserver.fresh_reads import FreshObjects, FreshReads
 from podpass.apiserver.health import HealthChecks
 from podpass.apiserver.kubelet_client import KubeletClient
 from podpass.apiserver.legacy_tokens import LegacyTokens
@@ -123,7 +123,9 @@ def compose(base: Foundation) -> RequestFlow:
         objects=objects,
         admission=admission,
         writes=writes,
-        tokens=TokenRequests(policy, base.signing.signer, live, clock),
+        tokens=TokenRequests(
+            policy, base.signing.signer, live, clock, fresh=FreshObjects(fresh, cached).get
+        ),
         reviews={
             resources.TOKEN_REVIEWS: TokenReviews(authenticator).create,
             resources.SELF_SUBJECT_REVIEWS: SelfSubjectReviews(clock).create,

@@ -2,6 +2,7 @@
 
 1. A read asks the store for its newest revision and waits until the cache has seen it.
 2. One question serves everybody who came before it was asked: its cost does not grow with load.
+3. A single object is read from the store itself when the cache lags behind.
 """
 
 from __future__ import annotations
@@ -9,14 +10,20 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from podpass.api import errors
+from podpass.api.errors import StatusError
+from podpass.api.resources import Object, Resource
 from podpass.storage.interface import StoreRevision
 from podpass.storage.objects import ObjectStore
 
 if TYPE_CHECKING:
+    from podpass.storage.cached_objects import CachedObjects
     from podpass.storage.watch_cache import WatchCache
 
 WAIT_SECONDS = 3.0
 """How long a read waits for the cache before it gives up, as kube-apiserver has it."""
+
+_TIMEOUT = 504
 
 
 class FreshReads:
@@ -56,3 +63,29 @@ class FreshReads:
             else:
                 answer.set_result(revision)
         self._asking = None
+
+
+class FreshObjects:
+    """Objects as they stand in the store now, decoded once for all who read them; read-only."""
+
+    def __init__(self, fresh: FreshReads, cached: CachedObjects) -> None:
+        self._fresh = fresh
+        self._cached = cached
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        """Return an object that is not older than this call (rules 1 to 3).
+
+        Raises:
+            StatusError: 404, there is no such object; 503.
+        """
+        cache = self._cached.caches[resource]
+        try:
+            await self._fresh.catch_up(cache)
+        except StatusError as error:
+            if error.code != _TIMEOUT:
+                raise
+            return await self._cached.live(resource, namespace, name)
+        stored = cache.get(namespace, name)
+        if stored is None:
+            raise errors.not_found(resource.plural, name, resource.group)
+        return stored.object

@@ -4,7 +4,7 @@ In this order: mutating admission (it sees the audiences before they are default
 body, the account, its UID, defaults, field validation, validating admission, the bound object, the
 maximum lifetime, claims, signature. Nothing is stored, so a dry run issues a token as well.
 
-Account and bound object are read from the store each time: a token that names an object of before
+Account and bound object are read as the store has them now: a token that names an object of before
 would be refused at its first use. The node that a pod is on may come from the cache.
 
 Source: Kubernetes `pkg/registry/core/serviceaccount/storage/token.go`, `TokenREST.Create`.
@@ -13,6 +13,7 @@ Source: Kubernetes `pkg/registry/core/serviceaccount/storage/token.go`, `TokenRE
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +22,7 @@ from podpass.api import errors
 from podpass.api.errors import StatusError
 from podpass.api.field_errors import invalid
 from podpass.api.meta import UserInfo, format_time, uid_of
-from podpass.api.resources import AUTHENTICATION, NODES, PODS, SERVICE_ACCOUNTS, Object
+from podpass.api.resources import AUTHENTICATION, NODES, PODS, SERVICE_ACCOUNTS, Object, Resource
 from podpass.apiserver.admission.chain import AdmissionChain, AdmissionRequest
 from podpass.apiserver.live_objects import LiveObjects
 from podpass.apiserver.signing_keys import SigningFailed, TokenSigner
@@ -44,6 +45,9 @@ API_VERSION = f"{AUTHENTICATION}/v1"
 KIND = "TokenRequest"
 ISSUED_CREDENTIAL_ID = "authentication.kubernetes.io/issued-credential-id"
 UID_MISMATCH = "authentication.k8s.io/token-request-uid-mismatch"
+
+FreshRead = Callable[[Resource, str, str], Awaitable[Object]]
+"""Resource, namespace and name to the object; 404 if there is none."""
 
 _log = logging.getLogger("token-request")
 
@@ -75,12 +79,14 @@ class TokenRequests:
         signer: Signs off the event loop.
         objects: Accounts, pods, secrets and nodes.
         clock: Time.
+        fresh: Reads an object as it stands in the store now; through `objects` if there is none.
     """
 
     policy: IssuancePolicy
     signer: TokenSigner
     objects: LiveObjects
     clock: Clock
+    fresh: FreshRead | None = None
 
     async def create(
         self,
@@ -162,7 +168,7 @@ class TokenRequests:
                 "name", metadata["name"], "must match the service account name if specified"
             )
         wanted = str(metadata.get("uid") or "")
-        account = await self.objects.reader.live(SERVICE_ACCOUNTS, namespace, name)
+        account = await self._read(SERVICE_ACCOUNTS, namespace, name)
         if wanted and wanted != uid_of(account):
             text = (
                 f"the UID in the token request ({wanted}) does not match the UID of the service "
@@ -183,7 +189,7 @@ class TokenRequests:
         if reference is None:
             return None
         resource = bound_resource(reference)
-        bound = await self.objects.reader.live(
+        bound = await self._read(
             resource,
             "" if resource is NODES else namespace,
             str(reference.get("name") or ""),
@@ -191,6 +197,10 @@ class TokenRequests:
         check_binding(reference, bound, account)
         node = node_of(bound) if resource is PODS else ""
         return Binding(resource, bound, await self._node(node) if node else None)
+
+    def _read(self, resource: Resource, namespace: str, name: str) -> Awaitable[Object]:
+        read = self.fresh or self.objects.reader.live
+        return read(resource, namespace, name)
 
     async def _node(self, name: str) -> ObjectRef:
         node = await self.objects.find(NODES, "", ObjectRef(name))

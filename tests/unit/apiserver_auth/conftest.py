@@ -13,6 +13,7 @@ from podpass.apiserver.admission.chain import AdmissionChain
 from podpass.apiserver.admission.plugins import build_admission_chain
 from podpass.apiserver.authentication import Authenticator
 from podpass.apiserver.authorization import Authorizer
+from podpass.apiserver.fresh_reads import FreshObjects, FreshReads
 from podpass.apiserver.live_objects import LiveObjects
 from podpass.apiserver.metrics import Metrics
 from podpass.apiserver.signing_keys import Signer
@@ -53,7 +54,10 @@ class World:
         self.policy = IssuancePolicy(issuer=ISSUER, api_audiences=("api",))
         self.signer = Signer(KEY, threads=1)
         self.admission = build_admission_chain(self.live, self.authorizer, self.clock, self.signer)
-        self.tokens = TokenRequests(self.policy, self.signer, self.live, self.clock)
+        self.fresh = FreshObjects(FreshReads(self.objects), self.cached)
+        self.tokens = TokenRequests(
+            self.policy, self.signer, self.live, self.clock, fresh=self.fresh.get
+        )
 
     async def put(self, resource: Resource, obj: Object) -> Object:
         """Create an object, and wait until the caches have it."""

@@ -234,4 +234,4 @@ def test_many_different_requests_leave_no_more_than_a_bounded_memory(policy: Pol
     policy.put(CLUSTER_ROLE_BINDINGS, binding("b", "one", user("ann")))
     for index in range(10_000):
         assert policy.decide(get(namespace=f"ns{index}")).allowed
-    assert len(policy._decided) < 10_000  # noqa: SLF001 - nothing else shows it
+    assert len(policy._decided) < 10_000
