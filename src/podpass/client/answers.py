@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from http import HTTPStatus
 
 import orjson
 
@@ -14,6 +15,8 @@ from podpass.client.connection import Connection, ConnectionFailed, Head
 
 WATCH_SILENCE_SECONDS = 90.0
 """Silence after which a watch is given up; bookmarks come at least once a minute."""
+
+_MAX_DIGITS = 9
 
 
 async def watch_lines(connection: Connection, head: Head) -> AsyncGenerator[bytes, None]:
@@ -55,6 +58,24 @@ def decoded_object(content: bytes) -> Object:
     if not isinstance(value, dict):
         raise ConnectionFailed("the server's answer is not an object")
     return value
+
+
+def retry_after(head: Head, *, reads: bool) -> float | None:
+    """Return after how many seconds the request should be sent again; None: it should not.
+
+    What 429 refused was not begun, so that every request may be repeated; an error of the server
+    may have come late, so that only a read may. At once is after a second.
+
+    Args:
+        head: Of the answer.
+        reads: Whether the request only reads.
+    """
+    seconds = head.headers.get("retry-after", "")
+    if not seconds.isascii() or not seconds.isdigit() or len(seconds) > _MAX_DIGITS:
+        return None
+    busy = head.status == HTTPStatus.TOO_MANY_REQUESTS
+    failed = head.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return max(1.0, float(seconds)) if busy or (failed and reads) else None
 
 
 def status_error(head: Head, content: bytes) -> StatusError:

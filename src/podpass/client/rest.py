@@ -4,6 +4,8 @@
 2. Reading verbs are sent once more, on a fresh connection, when the first breaks: several API
    servers answer on one address, and another one takes over. Writes are reported and not repeated.
 3. Every request has a deadline; a watch has none, but must hear from the server now and then.
+4. A server that has too much to do (`Retry-After`) is asked again when it says so, and a little
+   later, so that those who were refused together do not come back together; until the deadline.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ import orjson
 from podpass.api.errors import StatusError
 from podpass.api.meta import name_of, namespace_of
 from podpass.api.resources import Object, Resource
-from podpass.client.answers import decoded_object, status_error, watch_lines
+from podpass.base.clock import Clock, SystemClock
+from podpass.base.tasks import jitter
+from podpass.client.answers import decoded_object, retry_after, status_error, watch_lines
 from podpass.client.config import ClientConfig
 from podpass.client.connection import Connection, ConnectionFailed, ConnectionPool, Head
 from podpass.client.credentials import Credentials
@@ -46,7 +50,12 @@ class RestClient:
     """
 
     def __init__(
-        self, config: ClientConfig, *, timeout: float = 10.0, user_agent: str = "podpass"
+        self,
+        config: ClientConfig,
+        *,
+        timeout: float = 10.0,
+        user_agent: str = "podpass",
+        clock: Clock | None = None,
     ) -> None:
         """Prepare; nothing is connected yet.
 
@@ -54,6 +63,7 @@ class RestClient:
             config: Server and credentials.
             timeout: Seconds for a request and its answer.
             user_agent: Name of this program in the server's log.
+            clock: For the pauses that the server asks for.
         """
         self.config = config
         self._credentials = Credentials(config)
@@ -62,6 +72,7 @@ class RestClient:
         )
         self._timeout = timeout
         self._user_agent = user_agent
+        self._clock = clock or SystemClock()
         self.observe: Callable[[str, str, str], None] | None = None
         self._host = urlsplit(config.server).netloc
 
@@ -244,7 +255,7 @@ class RestClient:
             labelSelector=label_selector,
             timeoutSeconds=str(timeout_seconds),
         )
-        connection, head = await self._open("GET", target, None, "", may_repeat=True)
+        connection, head = await self._admitted("GET", target, None, "")
         try:
             if head.status != 200:  # noqa: PLR2004 - OK
                 raise status_error(head, await self._content(connection, head))
@@ -269,9 +280,7 @@ class RestClient:
         """Send a request and return the body of its answer, if that is a success."""
         try:
             async with asyncio.timeout(self._timeout):
-                connection, head = await self._open(
-                    method, target, body, media_type, may_repeat=method == "GET"
-                )
+                connection, head = await self._admitted(method, target, body, media_type)
                 try:
                     content = await self._content(connection, head)
                 finally:
@@ -284,8 +293,25 @@ class RestClient:
             raise status_error(head, content)
         return content
 
+    async def _admitted(
+        self, method: str, target: str, body: bytes | None, media_type: str
+    ) -> tuple[Connection, Head]:
+        """Send a request until the server has the time for it; rule 4."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout
+        while True:
+            connection, head = await self._open(method, target, body, media_type)
+            seconds = retry_after(head, reads=method == "GET")
+            if seconds is None or loop.time() + (pause := jitter(seconds, 0.25)) >= deadline:
+                return connection, head
+            try:
+                await self._content(connection, head)
+            finally:
+                self._pool.release(connection)
+            await self._clock.sleep(pause)
+
     async def _open(
-        self, method: str, target: str, body: bytes | None, media_type: str, *, may_repeat: bool
+        self, method: str, target: str, body: bytes | None, media_type: str
     ) -> tuple[Connection, Head]:
         """Send a request until its head is here; rule 2."""
         headers = {"Accept": "application/json", "User-Agent": self._user_agent}
@@ -293,7 +319,7 @@ class RestClient:
             headers["Content-Type"] = media_type or "application/json"
         if authorization := self._credentials.authorization():
             headers["Authorization"] = authorization
-        attempts = 2 if may_repeat else 1
+        attempts = 2 if method == "GET" else 1
         for attempt in range(attempts):
             connection: Connection | None = None
             head: Head | None = None

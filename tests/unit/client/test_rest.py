@@ -12,6 +12,7 @@ from podpass.client import answers, rest
 from podpass.client.config import ClientConfig
 from podpass.client.rest import ConnectionFailed, RestClient
 from podpass.testing.api_simulator import ApiSimulator
+from podpass.testing.fake_clock import FakeClock
 from podpass.testing.raw_server import raw_server
 
 
@@ -104,6 +105,94 @@ async def test_a_refusal_is_the_servers_status_error(
     simulator.answers = [service_unavailable("later")]
     with pytest.raises(StatusError, match="later"):
         await client.get(PODS, "ns", "none")
+
+
+async def refusing(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: list[str]
+) -> None:
+    """Answer each request with the next of `answers`: a status, and what its head says more."""
+    while answers:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]
+        await reader.readexactly(int(length or 0))
+        writer.write(f"HTTP/1.1 {answers.pop(0)}\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+
+
+@pytest.mark.parametrize(
+    ("answers", "writes"),
+    [
+        pytest.param(["429 X\r\nRetry-After: 2"] * 3, True, id="429 did nothing: again"),
+        pytest.param(["503 X\r\nRetry-After: 2"] * 3, False, id="a read after a failure: again"),
+    ],
+)
+async def test_a_busy_server_is_asked_again_when_it_says_so(
+    clock: FakeClock, answers: list[str], *, writes: bool
+) -> None:
+    answers = [*answers, "200 OK"]
+    async with (
+        raw_server(lambda reader, writer: refusing(reader, writer, answers)) as url,
+        RestClient(ClientConfig(url), clock=clock, timeout=30) as client,
+    ):
+        answering = asyncio.create_task(
+            client.create(CONFIG_MAPS, config_map("a")) if writes else client.list(PODS)
+        )
+        for _ in range(3):
+            while not clock.sleeping:  # noqa: ASYNC110 - real I/O comes before each pause
+                await asyncio.sleep(0)
+            (pause,) = clock.sleeping
+            assert 2 <= pause <= 2.5
+            await clock.advance(pause)
+        await answering
+
+
+@pytest.mark.parametrize(
+    ("answer", "writes", "code"),
+    [
+        pytest.param("503 X\r\nRetry-After: 1", True, 503, id="a write after a failure"),
+        pytest.param("429 X", True, 429, id="no time is named"),
+        pytest.param("429 X\r\nRetry-After: soon", True, 429, id="a time that is no number"),
+        pytest.param("429 X\r\nRetry-After: 60", False, 429, id="a time behind the deadline"),
+        pytest.param("404 X\r\nRetry-After: 1", False, 404, id="a refusal that stays one"),
+    ],
+)
+async def test_other_refusals_are_reported_at_once(
+    clock: FakeClock, answer: str, *, writes: bool, code: int
+) -> None:
+    answers = [answer]
+    async with (
+        raw_server(lambda reader, writer: refusing(reader, writer, answers)) as url,
+        RestClient(ClientConfig(url), clock=clock, timeout=30) as client,
+    ):
+        with pytest.raises(StatusError) as caught:
+            await (client.create(CONFIG_MAPS, config_map("a")) if writes else client.list(PODS))
+    assert caught.value.code == code
+
+
+async def test_a_busy_server_that_names_no_pause_gets_one() -> None:
+    answers = ["429 X\r\nRetry-After: 0"] * 2
+    async with (
+        raw_server(lambda reader, writer: refusing(reader, writer, answers)) as url,
+        RestClient(ClientConfig(url), timeout=0.9) as client,
+    ):
+        with pytest.raises(StatusError, match="429"):
+            await client.list(PODS)
+    assert len(answers) == 1
+
+
+async def test_a_watch_waits_for_a_busy_server(clock: FakeClock) -> None:
+    answers = ["429 X\r\nRetry-After: 1", "410 Gone"]
+    async with (
+        raw_server(lambda reader, writer: refusing(reader, writer, answers)) as url,
+        RestClient(ClientConfig(url), clock=clock, timeout=30) as client,
+        aclosing(client.watch(PODS, resource_version="1")) as events,
+    ):
+        first = asyncio.ensure_future(anext(events))
+        while not clock.sleeping:  # noqa: ASYNC110 - real I/O comes before the pause
+            await asyncio.sleep(0)
+        await clock.advance(2)
+        with pytest.raises(StatusError) as caught:
+            await first
+    assert caught.value.code == 410
 
 
 async def test_an_error_that_is_no_status_keeps_its_code(client: RestClient) -> None:
