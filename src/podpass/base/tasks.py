@@ -28,6 +28,11 @@ def random_index(count: int) -> int:
     return random.randrange(count)  # noqa: S311 - spreads load, guards nothing
 
 
+def repeatable_chance(seed: int) -> Callable[[], float]:
+    """Return a function that returns numbers from 0 to below 1; a seed gives the same ones again."""
+    return random.Random(seed).random  # noqa: S311 - for simulations
+
+
 def new_uid() -> str:
     """Return a random UUID as text, as `metadata.uid` and `jti` carry it."""
     # As uuid.uuid4() makes it, in a third of its time: every request has one.

@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": ("podpass.cli.demo", "Run the example pod and show its token's claims."),
     "issuer": ("podpass.cli.issuer", "Show the rollout of an issuer; export its public keys."),
     "token": ("podpass.cli.token", "Look into a token; say why it is refused."),
+    "simulate": ("podpass.cli.simulate", "Simulate the token requests of a large cluster."),
     "image": ("podpass.cli.image", "List, add and remove images."),
     "apiserver": ("podpass.cli.apiserver", "Run an API server."),
     "controller-manager": ("podpass.cli.controller_manager", "Run the controllers."),
