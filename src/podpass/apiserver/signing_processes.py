@@ -13,9 +13,9 @@ import asyncio
 import logging
 import os
 import socket
-import subprocess
 import sys
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -36,8 +36,8 @@ class _Worker(asyncio.Protocol):
 
     _transport: asyncio.WriteTransport
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.process = process
+    def __init__(self, process_id: int) -> None:
+        self.process_id = process_id
         self.asked: deque[asyncio.Future[bytes]] = deque()
         self.ended = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
@@ -105,7 +105,7 @@ class SigningProcesses:
     @property
     def process_ids(self) -> list[int]:
         """The processes that there are."""
-        return [worker.process.pid for worker in self._workers]
+        return [worker.process_id for worker in self._workers]
 
     def call_up(self) -> None:
         """Have processes soon, if there are none."""
@@ -156,8 +156,8 @@ class SigningProcesses:
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
         with theirs:
-            process = await asyncio.to_thread(_spawn, theirs)
-        _, worker = await loop.create_connection(partial(_Worker, process), sock=ours)
+            process_id = await asyncio.to_thread(_spawn, theirs)
+        _, worker = await loop.create_connection(partial(_Worker, process_id), sock=ours)
         worker.send(self._key.to_pem())
         self._workers.append(worker)
         watching = loop.create_task(self._watch(worker))
@@ -168,7 +168,7 @@ class SigningProcesses:
         await worker.ended
         if worker in self._workers:
             self._workers.remove(worker)
-        await asyncio.to_thread(worker.process.wait)
+        await asyncio.to_thread(_reap, worker.process_id)
 
     def _dismiss_if_quiet(self) -> None:
         loop = asyncio.get_running_loop()
@@ -183,10 +183,15 @@ def _load(worker: _Worker) -> int:
     return len(worker.asked)
 
 
-def _spawn(theirs: socket.socket) -> subprocess.Popen[bytes]:
+def _spawn(theirs: socket.socket) -> int:
     number = theirs.fileno()
-    return subprocess.Popen(
-        [sys.executable, "-m", "podpass.apiserver.signing_worker", str(number)],
-        stdin=subprocess.DEVNULL,
-        pass_fds=(number,),
-    )
+    # Programs that others start at this moment close what they inherit.
+    theirs.set_inheritable(True)
+    arguments = [sys.executable, "-m", "podpass.apiserver.signing_worker", str(number)]
+    no_input = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    return os.posix_spawn(sys.executable, arguments, os.environ, file_actions=[no_input])
+
+
+def _reap(process_id: int) -> None:
+    with suppress(ChildProcessError):
+        os.waitpid(process_id, 0)
