@@ -172,7 +172,8 @@ class Load:
         started = await ConfigMapRegisters(self._shared, NAMESPACE).current_revision()
         for number, client in enumerate([*self._own, self._shared]):
             log = WatchLog(f"w{number}", started)
-            others = self._own[number % 3 :] + self._own[: number % 3]
+            first = number % len(self._own)
+            others = self._own[first:] + self._own[:first]
             clients = [client] if client is self._shared else others
             self._watchers.append(Watcher(log, clients, NAMESPACE, KEYS))
         self._watching = [asyncio.create_task(self._heed(one.run())) for one in self._watchers]

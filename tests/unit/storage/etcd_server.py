@@ -91,12 +91,18 @@ class EtcdMember:
             time.sleep(0.005)  # noqa: TID251 - waits for a process
 
     def is_healthy(self) -> bool:
+        return b'"true"' in self._told("/health")
+
+    def is_leader(self) -> bool:
+        return b"\netcd_server_is_leader 1\n" in self._told("/metrics")
+
+    def _told(self, path: str) -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", self._health_port, timeout=1)
         try:
-            connection.request("GET", "/health")
-            return b'"true"' in connection.getresponse().read()
+            connection.request("GET", path)
+            return connection.getresponse().read()
         except (OSError, http.client.HTTPException):
-            return False
+            return b""
         finally:
             connection.close()
 
