@@ -29,7 +29,7 @@ def random_index(count: int) -> int:
 
 
 def repeatable_chance(seed: int) -> Callable[[], float]:
-    """Return a function that returns numbers from 0 to below 1; a seed gives the same ones again."""
+    """Return a source of numbers from 0 to below 1; a seed gives the same ones again."""
     return random.Random(seed).random  # noqa: S311 - for simulations
 
 
