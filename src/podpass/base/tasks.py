@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random  # noqa: TID251 - the one place
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
