@@ -44,8 +44,8 @@ clients: $(STAMP) $(CLIENTS_STAMP)  ## the client libraries and tools that peopl
 clients-long: $(STAMP) $(CLIENTS_STAMP)  ## clients in pods with tokens of five minutes, read as seldom as they do
 	$(BIN)/pytest -q -rs tests/clients/test_rotation.py --client-token-seconds 300
 
-bench: $(STAMP)  ## the budgets, measured
-	PYTHONPATH=tests/e2e $(BIN)/python -m benchmarks.run
+bench: $(STAMP)  ## the budgets, measured (benchmarks/README.md); BENCH=--help for more
+	PYTHONPATH=tests/e2e $(BIN)/python -m benchmarks.run $(BENCH)
 
 chaos: $(STAMP)  ## kill -9 under load, and judge: SECONDS=600 SEED=n (docs/faults.md)
 	PYTHONPATH=tests/e2e $(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
