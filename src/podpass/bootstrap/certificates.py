@@ -22,8 +22,8 @@ from podpass.bootstrap.home import HomeError
 
 CA_LIFETIME = timedelta(days=3650)
 CERTIFICATE_LIFETIME = timedelta(days=825)
-_BACKDATED = timedelta(minutes=5)
-"""Certificates start a little earlier, for clocks that are behind."""
+_BACKDATED = timedelta(days=1)
+"""Certificates start earlier, for clocks that are behind or will be set back by hours."""
 
 RSA_BITS = 2048
 
@@ -145,7 +145,7 @@ def ensure_certificate(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _BACKDATED)
-        .not_valid_after(now + CERTIFICATE_LIFETIME)
+        .not_valid_after(now - _BACKDATED + CERTIFICATE_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)

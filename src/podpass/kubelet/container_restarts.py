@@ -23,12 +23,13 @@ class ContainerRestarts:
         self._backoffs: dict[str, RestartBackoff] = {}
         self._told: dict[str, datetime] = {}
 
-    def ready_at(self, container: ContainerStatus) -> datetime:
+    def ready_at(self, container: ContainerStatus, *, now: datetime) -> datetime:
         """Return when a container that ended may start again."""
         if container.state is ContainerState.CREATED:
-            return container.created_at
+            return min(container.created_at, now)
         finished = container.finished_at or container.created_at
-        return self._backoff(container.config.name).ready_at(container.started_at, finished)
+        backoff = self._backoff(container.config.name)
+        return backoff.ready_at(container.started_at, finished, now=now)
 
     def restarted(self, name: str) -> None:
         """Note that a container was started again."""

@@ -68,7 +68,11 @@ class ContainerStarter:
 
     def retry_at(self, name: str) -> datetime | None:
         """Return when a container that was held back may be tried again; None for now."""
-        return self._retry_at.get(name)
+        known = self._retry_at.get(name)
+        longest = timedelta(seconds=self._settings.image_backoff_maximum)
+        if known is not None and known - self._clock.now() > longest:
+            return None  # the clock was set back since
+        return known
 
     def show_back_off(self, container: Object, now: datetime, events: PodEvents) -> datetime | None:
         """Show that an image that was not there is being waited for.

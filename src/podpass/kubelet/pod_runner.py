@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import datetime
+from functools import partial
 
 from podpass.api.errors import StatusError
 from podpass.api.meta import is_terminating, uid_of
@@ -182,7 +183,7 @@ class PodRunner:
                 runtime=self._runtime,
                 must_stop=self._must_stop(),
                 volumes_ready=self._volumes_ready(),
-                ready_at=self._restarts.ready_at,
+                ready_at=partial(self._restarts.ready_at, now=now),
                 started=self._probes.started,
                 now=now,
             )

@@ -3,7 +3,8 @@
 1. The first restart is at once.
 2. Each further one waits twice as long after the exit, from `initial` up to `maximum`, which
    `initial` does not exceed either.
-3. A container that ran for RESET_FACTOR times the maximum starts anew at rule 1.
+3. An exit that lies ahead is from a clock that was set back since, and counts for nothing.
+4. A container that ran for RESET_FACTOR times the maximum starts anew at rule 1.
 
 Source: Kubernetes v1.36, `pkg/kubelet/kuberuntime/kuberuntime_manager.go`, `doBackOff`.
 """
@@ -30,10 +31,14 @@ class RestartBackoff:
     maximum: timedelta
     delay: timedelta = timedelta(0)
 
-    def ready_at(self, started_at: datetime | None, finished_at: datetime) -> datetime:
+    def ready_at(
+        self, started_at: datetime | None, finished_at: datetime, *, now: datetime
+    ) -> datetime:
         """Return when a container that ran from `started_at` to `finished_at` may start again."""
+        if finished_at > now:
+            return now  # rule 3
         if started_at is not None and finished_at - started_at > self.maximum * RESET_FACTOR:
-            self.delay = timedelta(0)  # rule 3
+            self.delay = timedelta(0)  # rule 4
         return finished_at + self.delay
 
     def restarted(self) -> None:

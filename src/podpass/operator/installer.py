@@ -144,7 +144,16 @@ def min_ready_wait(
     since = [one.ready_since for one in static_pods.values() if one.ready and one.ready_since]
     if not since:
         return timedelta(0)
-    return max(max(since) + timing.min_ready - now, timedelta(0))
+    return _left(max(since), timing.min_ready, now)
+
+
+def _left(since: datetime, span: timedelta, now: datetime) -> timedelta:
+    """Return what is left of a span.
+
+    That is nothing if it begins later than it is long: the clock was set back since.
+    """
+    left = since + span - now
+    return left if timedelta(0) < left <= 2 * span else timedelta(0)
 
 
 def decide_step(rollout: Rollout, timing: InstallerTiming, now: datetime) -> Step:
@@ -161,8 +170,8 @@ def decide_step(rollout: Rollout, timing: InstallerTiming, now: datetime) -> Ste
     choice, revision = chosen
     node = rollout.nodes[choice.index]
     if node.last_failed_revision == revision and node.last_failed_time is not None:
-        left = node.last_failed_time + timing.backoff(node.last_failed_count) - now
-        if left > timedelta(0):
+        left = _left(node.last_failed_time, timing.backoff(node.last_failed_count), now)
+        if left:
             return Wait(f"node {node.name} failed at revision {revision}", left)
     return UpdateNode(node, replace(node, target_revision=revision), choice.reason)
 
@@ -219,8 +228,8 @@ def _arrived(node: NodeStatus) -> UpdateNode:
 def _begin(node: NodeStatus, timing: InstallerTiming, now: datetime) -> Step:
     """Create the installer pod, after a failure not before its time (rule 4)."""
     if node.attempt and node.last_failed_time is not None:
-        left = node.last_failed_time + timing.backoff(node.last_failed_count) - now
-        if left > timedelta(0):
+        left = _left(node.last_failed_time, timing.backoff(node.last_failed_count), now)
+        if left:
             return Wait(f"the installer of node {node.name} failed", left)
     return CreateInstaller(node.name, node.target_revision, node.attempt)
 

@@ -22,7 +22,7 @@ from podpass.api.resources import (
     Object,
     Resource,
 )
-from podpass.base.clock import SystemClock
+from podpass.base.clock import Clock, SystemClock
 from podpass.client.config import ClientConfig
 from podpass.client.rest import RestClient
 from podpass.kubelet.app import Kubelet
@@ -56,6 +56,7 @@ class NodeUnderTest:
         client: The kubelet's own client.
         runtime: Outlives the kubelet.
         options: Settings that differ from the test's defaults.
+        clock: The kubelet's.
         kubelet: The kubelet, while it runs.
     """
 
@@ -64,6 +65,7 @@ class NodeUnderTest:
     client: RestClient
     runtime: FakeRuntime = field(default_factory=FakeRuntime)
     options: dict[str, Any] = field(default_factory=dict)
+    clock: Clock = field(default_factory=SystemClock)
     kubelet: Kubelet | None = None
 
     @property
@@ -96,7 +98,7 @@ class NodeUnderTest:
     async def start(self) -> None:
         """Start the kubelet."""
         self.manifests.mkdir(parents=True, exist_ok=True)
-        self.kubelet = Kubelet(self.settings(), self.runtime, self.client, SystemClock())
+        self.kubelet = Kubelet(self.settings(), self.runtime, self.client, self.clock)
         await self.kubelet.start()
 
     async def stop(self) -> None:

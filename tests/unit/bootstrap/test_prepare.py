@@ -78,6 +78,14 @@ def test_the_serving_certificate_covers_every_address(home: Home) -> None:
     assert addresses == {"127.0.0.1", "172.30.0.1", "127.0.0.11", "127.0.0.12"}
 
 
+def test_certificates_hold_on_a_clock_that_is_set_back(home: Home) -> None:
+    for path in home.pki.glob("*.crt"):
+        assert certificate(path).not_valid_before_utc <= NOW - timedelta(hours=14), path
+    serving = certificate(home.pki / "apiserver.crt")
+    # What macOS and iOS accept of a server at most.
+    assert serving.not_valid_after_utc - serving.not_valid_before_utc <= timedelta(days=825)
+
+
 def test_an_old_certificate_is_made_anew_with_the_same_ca(tmp_path: Path) -> None:
     home = Home(tmp_path)
     prepare_home(home, CLUSTER, now=NOW)

@@ -31,7 +31,9 @@ def test_delays_double_up_to_the_longest() -> None:
     backoff = RestartBackoff(TEN, FIVE_MINUTES)
     delays = []
     for _ in range(8):
-        delays.append((backoff.ready_at(NOW, NOW + SECOND) - NOW - SECOND).total_seconds())
+        delays.append(
+            (backoff.ready_at(NOW, NOW + SECOND, now=NOW + SECOND) - NOW - SECOND).total_seconds()
+        )
         backoff.restarted()
     assert delays == [0, 10, 20, 40, 80, 160, 300, 300]
 
@@ -52,13 +54,26 @@ def test_the_first_delay_is_no_longer_than_the_longest() -> None:
 def test_a_long_run_starts_anew(ran: timedelta, delay: float) -> None:
     backoff = RestartBackoff(TEN, FIVE_MINUTES)
     backoff.restarted()
-    assert (backoff.ready_at(NOW, NOW + ran) - NOW - ran).total_seconds() == delay
+    assert (backoff.ready_at(NOW, NOW + ran, now=NOW + ran) - NOW - ran).total_seconds() == delay
 
 
 def test_a_run_without_a_start_counts_as_short() -> None:
     backoff = RestartBackoff(TEN, FIVE_MINUTES)
     backoff.restarted()
-    assert backoff.ready_at(None, NOW) == NOW + TEN
+    assert backoff.ready_at(None, NOW, now=NOW) == NOW + TEN
+
+
+@pytest.mark.parametrize(
+    ("finished", "delay"),
+    [
+        pytest.param(NOW, TEN, id="one that has just ended waits"),
+        pytest.param(NOW + SECOND, 0 * SECOND, id="one that ended ahead of the clock does not"),
+    ],
+)
+def test_a_clock_that_was_set_back_holds_nothing_back(finished: datetime, delay: timedelta) -> None:
+    backoff = RestartBackoff(TEN, FIVE_MINUTES)
+    backoff.restarted()
+    assert backoff.ready_at(NOW, finished, now=NOW) == NOW + delay
 
 
 POD = {
@@ -85,17 +100,24 @@ def restarts() -> ContainerRestarts:
 
 
 def test_a_container_that_ended_waits(restarts: ContainerRestarts) -> None:
-    assert restarts.ready_at(EXITED) == NOW + SECOND
+    assert restarts.ready_at(EXITED, now=NOW + SECOND) == NOW + SECOND
     restarts.restarted("c")
-    assert restarts.ready_at(EXITED) == NOW + SECOND + TEN
+    assert restarts.ready_at(EXITED, now=NOW + SECOND) == NOW + SECOND + TEN
     lost = replace(EXITED, started_at=None, finished_at=None)
-    assert restarts.ready_at(lost) == NOW + TEN
+    assert restarts.ready_at(lost, now=NOW) == NOW + TEN
 
 
 def test_a_container_that_never_started_does_not_wait(restarts: ContainerRestarts) -> None:
     restarts.restarted("c")
     created = replace(EXITED, state=ContainerState.CREATED, finished_at=None)
-    assert restarts.ready_at(created) == NOW
+    assert restarts.ready_at(created, now=NOW) == NOW
+
+
+def test_a_container_created_before_the_clock_was_set_back_does_not_wait(
+    restarts: ContainerRestarts,
+) -> None:
+    created = replace(EXITED, state=ContainerState.CREATED, finished_at=None)
+    assert restarts.ready_at(created, now=NOW - TEN) == NOW - TEN
 
 
 def test_a_back_off_is_told_once_and_shown(restarts: ContainerRestarts) -> None:

@@ -207,6 +207,8 @@ def test_a_newer_revision_does_not_wait_for_the_retry() -> None:
         pytest.param([100, 29], 1, id="the youngest is too young"),
         pytest.param([100, 30], 0, id="the youngest is old enough"),
         pytest.param([], 0, id="there is none"),
+        pytest.param([-30], 60, id="its clock is ahead by as much as there is to wait"),
+        pytest.param([-31], 0, id="the clock was set back since"),
     ],
 )
 def test_nothing_is_done_soon_after_a_static_pod_became_ready(
