@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from harness import ClusterUnderTest, eventually, free_port
 
+from podpass.base.tasks import random_suffix
 from tests.clients.rotating_pods import RotatingPods
 
 
@@ -56,7 +57,7 @@ def rotating_pods(cluster: ClusterUnderTest, pytestconfig: pytest.Config) -> Rot
 def namespace(cluster: ClusterUnderTest, request: pytest.FixtureRequest) -> str:
     """A namespace of the test's own, with the service account build-robot."""
     letters = "".join(c if c.isalnum() else "-" for c in request.node.name.lower())
-    name = f"{letters[:36]}-{letters[-20:]}".strip("-")
+    name = f"{letters[:36]}-{letters[-20:]}".strip("-") + f"-{random_suffix()}"
     make_namespace(cluster, name)
     return name
 

@@ -18,6 +18,10 @@ VENV = REPOSITORY / ".venv-clients"
 PYTHON = VENV / "bin" / "python"
 PROGRAMS = HERE / "programs"
 NODE_PROGRAMS = HERE / "node"
+NEW_KUBECTL, OLD_KUBECTL = "kubectl", "kubectl of two years ago"
+KUBECTLS = {NEW_KUBECTL: "37", OLD_KUBECTL: "31"}
+HELMS = {"helm 4": "37", "helm 3": "31"}
+"""The layer of tools.txt that has each."""
 
 
 def tool(layer: str, name: str) -> Path:
@@ -33,6 +37,13 @@ def python(program: str) -> list[str]:
     if not PYTHON.exists():
         pytest.skip(f"{PYTHON} is not there: make clients installs it")
     return [str(PYTHON), str(PROGRAMS / program)]
+
+
+def python_module(name: str) -> list[str]:
+    """Return the command of a Python tool that is run as a module."""
+    if not PYTHON.exists():
+        pytest.skip(f"{PYTHON} is not there: make clients installs it")
+    return [str(PYTHON), "-m", name]
 
 
 def node(program: str) -> list[str]:

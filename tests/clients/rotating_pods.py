@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 from harness import ClusterUnderTest, eventually
 
-from tests.clients.installed import NODE_PROGRAMS, PROGRAMS, VENV, node, python, tool
+from tests.clients.installed import (
+    KUBECTLS,
+    NODE_PROGRAMS,
+    OLD_KUBECTL,
+    PROGRAMS,
+    VENV,
+    node,
+    python,
+    tool,
+)
 
 NAMESPACE = "rotation"
 ACCOUNT = "build-robot"
@@ -36,7 +45,9 @@ def command_of(client: str) -> list[str]:
     if client == "@kubernetes/client-node":
         return node("in_cluster.mjs")
     program = python(f"in_cluster_{client.replace('-', '_')}.py")
-    return [*program, str(tool("31", "kubectl"))] if client == "kubectl" else program
+    return (
+        [*program, str(tool(KUBECTLS[OLD_KUBECTL], "kubectl"))] if client == "kubectl" else program
+    )
 
 
 @dataclass

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from harness import ClusterUnderTest, claims_of
 
-from tests.clients.installed import Kubectl, tool
+from tests.clients.installed import KUBECTLS, Kubectl, tool
 
-VERSIONS = {"37": "v1.37.", "31": "v1.31."}
 POD = """\
 apiVersion: v1
 kind: Pod
@@ -25,15 +24,17 @@ spec:
 """
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(
+    params=[pytest.param(one, marks=pytest.mark.client(one)) for one in KUBECTLS], ids=str
+)
 def kubectl(request: pytest.FixtureRequest, kubeconfig: Path, tmp_path: Path) -> Kubectl:
-    one = Kubectl(tool(request.param, "kubectl"), kubeconfig, tmp_path)
+    one = Kubectl(tool(KUBECTLS[request.param], "kubectl"), kubeconfig, tmp_path)
     version = json.loads(one.ok("version", "-o", "json"))
-    assert version["clientVersion"]["gitVersion"].startswith(VERSIONS[request.param])
     assert version["serverVersion"]["gitVersion"].startswith("v1.36.")
     return one
 
 
+@pytest.mark.tried("apply, wait, get, logs, exec, diff, patch, describe, delete")
 def test_pods_are_applied_watched_read_and_deleted(kubectl: Kubectl, namespace: str) -> None:
     here = ("-n", namespace)
     assert kubectl.ok("apply", *here, "-f", "-", stdin=POD) == "pod/robot created\n"
@@ -58,6 +59,7 @@ def test_pods_are_applied_watched_read_and_deleted(kubectl: Kubectl, namespace: 
     assert "NotFound" in kubectl.run("get", *here, "pod", "robot").stderr
 
 
+@pytest.mark.tried("create token, TokenReview, auth whoami, auth can-i")
 def test_tokens_are_requested_reviewed_and_used(
     kubectl: Kubectl, namespace: str, cluster: ClusterUnderTest
 ) -> None:
@@ -110,6 +112,7 @@ def authority(kubectl: Kubectl) -> Path:
     return path
 
 
+@pytest.mark.tried("create deployment, rollout, scale, set")
 def test_a_deployment_is_rolled_out_scaled_and_undone(kubectl: Kubectl, namespace: str) -> None:
     here = ("-n", namespace)
     kubectl.ok(
@@ -129,6 +132,7 @@ def test_a_deployment_is_rolled_out_scaled_and_undone(kubectl: Kubectl, namespac
     kubectl.ok("delete", *here, "deployment", "web", "--cascade=foreground", "--wait=false")
 
 
+@pytest.mark.tried("api-resources, api-versions, explain, can-i --list, events, nodes")
 @pytest.mark.parametrize(
     ("arguments", "answer"),
     [

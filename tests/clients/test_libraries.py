@@ -21,7 +21,10 @@ TOURS = {
 }
 
 
-@pytest.mark.parametrize("client", TOURS)
+@pytest.mark.tried(", ".join(STEPS))
+@pytest.mark.parametrize(
+    "client", [pytest.param(one, marks=pytest.mark.client(one)) for one in TOURS]
+)
 def test_a_client_takes_every_step_of_the_tour(
     client: str, kubeconfig: Path, namespace: str, tmp_path: Path
 ) -> None:
