@@ -71,6 +71,10 @@ class Resource:
     stored: bool = True
     custom: CustomKind | None = field(default=None, compare=False, repr=False)
 
+    def __hash__(self) -> int:
+        # Resources are keys of tables that every request looks into; all fields would take 2 us.
+        return hash((self.group, self.plural))
+
     @property
     def api_version(self) -> str:
         """`v1` or `group/version`, as objects carry it."""

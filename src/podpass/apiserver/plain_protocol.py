@@ -21,7 +21,13 @@ from typing import Final, Protocol, cast
 from aiohttp import web
 from aiohttp.tcp_helpers import tcp_keepalive
 
-from podpass.apiserver.plain_request import MAX_PLAIN_BYTES, HttpRequest, PlainRequest, parse_plain
+from podpass.apiserver.plain_request import (
+    MAX_PLAIN_BYTES,
+    HeaderReader,
+    HttpRequest,
+    PlainRequest,
+    parse_plain,
+)
 from podpass.base.clock import Clock
 
 Handler = Callable[[HttpRequest], Awaitable[web.StreamResponse]]
@@ -122,8 +128,8 @@ class PlainConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_ahead", "_certificate", "_ending", "_idle", "_loop", "_remote", "_server", "_since",
-        "_transport", "_writable", "task",
+        "_ahead", "_certificate", "_ending", "_headers", "_idle", "_loop", "_remote", "_server",
+        "_since", "_transport", "_writable", "task",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -132,6 +138,7 @@ class PlainConnection(asyncio.Protocol):
         self.task: asyncio.Task[None] | None = None
         self._server = server
         self._loop = asyncio.get_running_loop()
+        self._headers = HeaderReader()
         self._ahead = b""
         self._ending = False
         self._writable = True
@@ -178,7 +185,7 @@ class PlainConnection(asyncio.Protocol):
         self._transport.abort()
 
     def _take(self, data: bytes) -> None:
-        parsed = parse_plain(data)
+        parsed = parse_plain(data, self._headers)
         if parsed is None:
             self._hand_over(data)
             return

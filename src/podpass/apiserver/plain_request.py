@@ -22,12 +22,12 @@ _MAX_LINE_BYTES: Final = 8 * 1024
 _MAX_HEADERS: Final = 64
 _MAX_DIGITS = 6
 
-_LINE = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/[!$&-/:;=?@\w~]*) HTTP/1\.1\r\n", re.ASCII)
+_LINE = re.compile(rb"(GET|POST|PUT|PATCH|DELETE) (/[!$&-/:;=?@\w~]*) HTTP/1\.1")
 _HEADER = re.compile(r"^([!#$&'*+\-.^_`|~\w]+):[ \t]*([ -~]*)\r$", re.ASCII | re.MULTILINE)
 _LEFT_ALONE: Final = frozenset(
     {"transfer-encoding", "expect", "upgrade", "http2-settings", "sec-websocket-protocol", "te"}
 )
-_STREAMS = re.compile(r"watch|follow|/(?:log|exec|attach|portforward|proxy)[/? ]")
+_STREAMS = re.compile(rb"watch|follow|/(?:log|exec|attach|portforward|proxy)[/? ]")
 
 
 class PlainRequest:
@@ -60,43 +60,59 @@ class PlainRequest:
 HttpRequest: TypeAlias = web.BaseRequest | PlainRequest
 
 
-def parse_plain(data: bytes) -> tuple[PlainRequest, int] | None:
+class HeaderReader:
+    """Reads the headers of one connection: most clients send the same again with each request."""
+
+    __slots__ = ("_block", "_read")
+
+    def __init__(self) -> None:
+        self._block = b""
+        self._read: tuple[CIMultiDictProxy[str], int] | None = None
+
+    def read(self, block: bytes) -> tuple[CIMultiDictProxy[str], int] | None:
+        """Return the headers and the length of the body; None if they are not for us (rule 2)."""
+        if block != self._block:
+            self._block, self._read = block, _read_headers(block)
+        return self._read
+
+
+def parse_plain(data: bytes, reader: HeaderReader) -> tuple[PlainRequest, int] | None:
     """Return the first request in `data` and where it ends; None if it is not for us (1 to 3)."""
     head_end = data.find(b"\r\n\r\n", 0, MAX_PLAIN_BYTES)
     line_end = data.find(b"\r\n")
     if head_end < 0 or line_end == head_end or line_end > _MAX_LINE_BYTES:
         return None
-    head = data[: head_end + 2]
-    if not head.isascii():
+    line = _LINE.fullmatch(data, 0, line_end)
+    if line is None or _STREAMS.search(data, 0, line_end):
         return None
-    text = head.decode()
-    line = _LINE.match(text)
-    if line is None or line.end() != line_end + 2 or _STREAMS.search(text, 0, line.end()):
+    read = reader.read(data[line_end + 2 : head_end + 2])
+    if read is None:
         return None
-    headers = _headers(text, line_end + 2)
-    length = None if headers is None else _length(headers)
-    if headers is None or length is None:
-        return None
+    headers, length = read
     start = head_end + 4
     end = start + length
     if end > MAX_PLAIN_BYTES or end > len(data):
         return None
     method, target = line.groups()
-    return PlainRequest(method, target, headers, data[start:end]), end
+    return PlainRequest(method.decode(), target.decode(), headers, data[start:end]), end
 
 
-def _headers(text: str, start: int) -> CIMultiDictProxy[str] | None:
-    pairs = _HEADER.findall(text, start)
+def _read_headers(block: bytes) -> tuple[CIMultiDictProxy[str], int] | None:
+    if not block.isascii():
+        return None
+    text = block.decode()
+    pairs = _HEADER.findall(text)
     # Every line must have been understood; who pads values is left to aiohttp as well.
-    if len(pairs) != text.count("\n", start) or len(pairs) > _MAX_HEADERS or " \r\n" in text:
+    if len(pairs) != text.count("\n") or len(pairs) > _MAX_HEADERS or " \r\n" in text:
         return None
     headers = CIMultiDict(pairs)
     if len(headers.getall("Host", ())) != 1 or not _LEFT_ALONE.isdisjoint(map(str.lower, headers)):
         return None
-    return CIMultiDictProxy(headers)
+    length = _length(headers)
+    return None if length is None else (CIMultiDictProxy(headers), length)
 
 
-def _length(headers: CIMultiDictProxy[str]) -> int | None:
+def _length(headers: CIMultiDict[str]) -> int | None:
     """Return the length of the body, None if it is not said in one plain number."""
     told = headers.getall("Content-Length", ())
     if not told:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podpass.apiserver.plain_request import MAX_PLAIN_BYTES, parse_plain
+from podpass.apiserver import plain_request
+from podpass.apiserver.plain_request import MAX_PLAIN_BYTES, HeaderReader, PlainRequest
+
+
+def parse_plain(data: bytes) -> tuple[PlainRequest, int] | None:
+    return plain_request.parse_plain(data, HeaderReader())
+
 
 GET = b"GET /api/v1/pods?limit=5 HTTP/1.1\r\nHost: api\r\n\r\n"
 
@@ -102,6 +108,21 @@ def get(line: bytes) -> bytes:
 )
 def test_what_is_out_of_the_ordinary_is_left_alone(data: bytes) -> None:
     assert parse_plain(data) is None
+
+
+def test_the_headers_of_the_last_request_are_read_once() -> None:
+    reader = HeaderReader()
+    first = plain_request.parse_plain(post(b"Accept: a", body=b"{}"), reader)
+    again = plain_request.parse_plain(post(b"Accept: a", body=b"[]", target=b"/apis"), reader)
+    other = plain_request.parse_plain(post(b"Accept: b", body=b"[1]"), reader)
+    strange = plain_request.parse_plain(post(b"Expect: 100-continue"), reader)
+    assert first is not None
+    assert again is not None
+    assert other is not None
+    assert strange is None
+    assert again[0].headers is first[0].headers
+    assert (again[0].raw_path, again[0].body) == ("/apis", b"[]")
+    assert (other[0].headers["Accept"], other[0].body) == ("b", b"[1]")
 
 
 @given(st.binary(max_size=200))
