@@ -4,13 +4,14 @@
 2. `sendInitialEvents` starts with the state and then a bookmark that says so (watch list).
 3. An object that stops matching the selectors is DELETED, one that starts matching is ADDED.
 4. Too old a resourceVersion is an ERROR event with the 410 `Status`, as clients expect it.
-5. A client that does not keep up is cut off and starts again.
+5. A client that does not keep up is cut off and starts again; one that reads nothing at all loses
+   its connection, since what is written would have to wait for it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
 import orjson
 from aiohttp import web
@@ -35,6 +36,12 @@ MINIMUM_TIMEOUT_SECONDS = 1800.0
 BOOKMARK_SECONDS = 60.0
 MAXIMUM_BACKLOG = 10_000
 """Events that may wait for a slow client."""
+
+FAREWELL_SECONDS = 1.0
+"""How long a client may take to read the end of its watch."""
+
+_PIECE_BYTES = 64 * 1024
+"""The state at the start is written in pieces of about this size."""
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
@@ -135,19 +142,23 @@ class WatchStream:
         timeout = options.timeout_seconds or jitter(MINIMUM_TIMEOUT_SECONDS, 1.0)
         namespace = context.info.namespace if resource.namespaced else ""
         stop = asyncio.create_task(self._stopping.wait())
-        stream = asyncio.create_task(
-            _send(response, self._lines(cache, resource, namespace, options, encoder))
-        )
+        cut = asyncio.Event()
+        cut_off = asyncio.create_task(cut.wait())
+        lines = self._lines(cache, resource, namespace, options, encoder, cut.set)
+        stream = asyncio.create_task(_send(response, lines))
         try:
-            await asyncio.wait({stop, stream}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {stop, cut_off, stream}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             self._metrics.watchers -= 1
             stop.cancel()
+            cut_off.cancel()
             stream.cancel()
             (outcome,) = await asyncio.gather(stream, return_exceptions=True)
         if isinstance(outcome, Exception) and not isinstance(outcome, ConnectionError):
             raise outcome
-        await response.write_eof()
+        await _end(response, context.streaming)
         return response
 
     async def _lines(
@@ -157,6 +168,7 @@ class WatchStream:
         namespace: str,
         options: ListOptions,
         encoder: EventEncoder,
+        cut: Callable[[], None],
     ) -> AsyncIterator[bytes]:
         after = options.resource_version or None
         initial = options.send_initial_events
@@ -169,13 +181,13 @@ class WatchStream:
                 # State and start of the subscription belong together: nothing awaits in between.
                 after = cache.revision
                 items = options.selection.choose(cache.list(namespace or None)) if initial else []
-                subscription = cache.subscribe(after, maximum_backlog=MAXIMUM_BACKLOG)
-                if items:
-                    yield b"".join(encoder.event("ADDED", one) for one in items)
+                subscription = cache.subscribe(after, maximum_backlog=MAXIMUM_BACKLOG, cut=cut)
+                for piece in in_pieces(encoder.event("ADDED", one) for one in items):
+                    yield piece
                 if options.send_initial_events and options.bookmarks:
                     yield encoder.bookmark(after, initial_events_end=True)
             else:
-                subscription = cache.subscribe(after, maximum_backlog=MAXIMUM_BACKLOG)
+                subscription = cache.subscribe(after, maximum_backlog=MAXIMUM_BACKLOG, cut=cut)
             prefix = self._cached.objects.collection(resource, namespace)
             async for one in self._changes(subscription, prefix, options, encoder):
                 yield one
@@ -216,6 +228,30 @@ def as_seen(event: CacheEvent, options: ListOptions) -> tuple[str, StoredObject]
     if before and event.previous is not None:
         return "DELETED", at_revision(event.previous, event.current.revision)
     return None
+
+
+def in_pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Join lines to pieces of at least _PIECE_BYTES, the last one excepted."""
+    piece: list[bytes] = []
+    size = 0
+    for one in lines:
+        piece.append(one)
+        size += len(one)
+        if size >= _PIECE_BYTES:
+            yield b"".join(piece)
+            piece, size = [], 0
+    if piece:
+        yield b"".join(piece)
+
+
+async def _end(response: web.StreamResponse, request: web.BaseRequest) -> None:
+    """End the answer, or its connection if the client does not read (rule 5)."""
+    try:
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            await response.write_eof()
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
 
 
 async def _send(response: web.StreamResponse, lines: AsyncIterator[bytes]) -> None:

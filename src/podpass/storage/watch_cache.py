@@ -34,6 +34,9 @@ ChangeCallback: TypeAlias = Callable[[str, Object | None, Object | None], None]
 DEFAULT_HISTORY = 1000
 """Changes kept for watches that start in the past."""
 
+DEFAULT_HISTORY_BYTES = 8 * 1024 * 1024
+"""Bytes of them: a few large objects that change often must not fill the memory."""
+
 
 class WatchCache:
     """One resource as this process last saw it.
@@ -42,17 +45,26 @@ class WatchCache:
         objects: Knows the keys.
         resource: What is cached.
         history: Most changes to keep.
+        history_bytes: Most bytes of changes to keep.
     """
 
     def __init__(
-        self, objects: ObjectStore, resource: Resource, *, history: int = DEFAULT_HISTORY
+        self,
+        objects: ObjectStore,
+        resource: Resource,
+        *,
+        history: int = DEFAULT_HISTORY,
+        history_bytes: int = DEFAULT_HISTORY_BYTES,
     ) -> None:
         self.resource = resource
         self._objects = objects
         self._items: dict[str, StoredObject] = {}
         self._keys: list[str] = []
         self._revision = StoreRevision(0)
-        self._history: deque[CacheEvent] = deque(maxlen=history)
+        self._history: deque[CacheEvent] = deque()
+        self._history_bytes = 0
+        self._maximum_history = history
+        self._maximum_history_bytes = history_bytes
         self._floor = StoreRevision(0)
         self._ready = asyncio.Event()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
@@ -109,12 +121,19 @@ class WatchCache:
             keys = keys[first : bisect_left(keys, prefix[:-1] + "0", first)]
         return [self._items[key] for key in keys]
 
-    def subscribe(self, after_revision: int | None, *, maximum_backlog: int) -> Subscription:
+    def subscribe(
+        self,
+        after_revision: int | None,
+        *,
+        maximum_backlog: int,
+        cut: Callable[[], None] | None = None,
+    ) -> Subscription:
         """Return the changes after `after_revision`, then the live ones.
 
         Args:
             after_revision: Where to start; None for now. What lies ahead is waited for.
             maximum_backlog: How many live events may wait for the watcher.
+            cut: Called when the watcher is cut off because too much waits for it.
 
         Raises:
             StatusError: 410, the history does not reach back that far.
@@ -128,7 +147,7 @@ class WatchCache:
                 break
             missed.appendleft(event)
         subscription = Subscription(
-            missed, after_revision=StoreRevision(after), maximum_backlog=maximum_backlog
+            missed, after_revision=StoreRevision(after), maximum_backlog=maximum_backlog, cut=cut
         )
         self._subscriptions.add(subscription)
         return subscription
@@ -145,6 +164,7 @@ class WatchCache:
         self._items = {one.key: _kept(before.get(one.key), one) for one in items}
         self._keys = sorted(self._items)
         self._history.clear()
+        self._history_bytes = 0
         self._floor = revision
         for subscription in list(self._subscriptions):
             subscription.close()
@@ -210,9 +230,15 @@ class WatchCache:
 
     def _remember(self, event: CacheEvent) -> None:
         history = self._history
-        if len(history) == history.maxlen:
-            self._floor = history[0].revision if history else event.revision
         history.append(event)
+        self._history_bytes += event.size
+        while (
+            len(history) > self._maximum_history
+            or self._history_bytes > self._maximum_history_bytes
+        ):
+            forgotten = history.popleft()
+            self._history_bytes -= forgotten.size
+            self._floor = forgotten.revision
 
     def _call_with_differences(self, before: dict[str, StoredObject]) -> None:
         for key in sorted(before.keys() | self._items.keys()):

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -182,6 +186,63 @@ async def test_a_watch_ends_when_the_server_stops(pki: TestPki) -> None:
     ):
         await api.server.stop()
         assert await events.ended()
+
+
+@asynccontextmanager
+async def deaf_watch(api: RunningApiServer) -> AsyncIterator[socket.socket]:
+    """A watch whose client reads the head of the answer and then nothing; yields its socket."""
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.connect(("127.0.0.1", urlsplit(api.url).port))
+    reader, writer = await asyncio.open_connection(
+        sock=raw,
+        ssl=api.pki.client_context("admin"),
+        server_hostname="127.0.0.1",
+        limit=1024,
+    )
+    try:
+        writer.write(f"GET {CONFIG_MAPS}?watch=1 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # it reads as well
+        yield raw
+    finally:
+        writer.transport.abort()
+
+
+async def watchers(admin: aiohttp.ClientSession) -> int:
+    text = await call(admin, "GET", "/metrics")
+    (shown,) = re.findall(r"^apiserver_registered_watchers (\d+)$", text, re.MULTILINE)
+    return int(shown)
+
+
+async def test_a_client_that_does_not_read_is_cut_off_and_buffered_for_no_further(
+    api: RunningApiServer,
+) -> None:
+    body = config_map("large", data="x" * 400_000)
+    async with api.admin() as admin, watching(admin) as steady, deaf_watch(api):
+        await call(admin, "POST", CONFIG_MAPS, body, expect=201)
+        await steady.next()
+        written = 0
+        # The kernel's buffers, ours, and 8 MiB of events.
+        while await watchers(admin) == 2:
+            assert written < 120, "it is buffered for ever"
+            body["data"]["n"] = str(written)
+            await call(admin, "PUT", f"{CONFIG_MAPS}/large", body)
+            kind, obj = await steady.next()
+            assert (kind, obj["data"]["n"]) == ("MODIFIED", str(written))
+            written += 1
+        assert await watchers(admin) == 1
+        assert written > 20, "it is cut off too early"
+
+
+async def test_a_large_state_reaches_a_client_whole(api: RunningApiServer) -> None:
+    async with api.admin() as admin:
+        for index in range(10):
+            large = config_map(f"c{index}", data="x" * 30_000)
+            await call(admin, "POST", CONFIG_MAPS, large, expect=201)
+        async with watching(admin) as events:
+            names = [(await events.next())[1]["metadata"]["name"] for _ in range(10)]
+    assert names == [f"c{index}" for index in range(10)]
 
 
 async def test_a_table_watch_describes_its_columns_once(api: RunningApiServer) -> None:

@@ -6,8 +6,8 @@ from podpass.storage.subscription import Bookmark, CacheEvent, Subscription
 from podpass.testing.fake_clock import settle
 
 
-def event(revision: int) -> CacheEvent:
-    stored = StoredObject("/k", StoreRevision(revision), b"{}")
+def event(revision: int, size: int = 2) -> CacheEvent:
+    stored = StoredObject("/k", StoreRevision(revision), b"x" * size)
     return CacheEvent("ADDED", stored, None, StoreRevision(revision))
 
 
@@ -96,3 +96,49 @@ async def test_watcher_that_was_interrupted_can_go_on() -> None:
     await asyncio.gather(reading, return_exceptions=True)
     subscription.offer(event(1))
     assert (await anext(subscription)).revision == 1
+
+
+def of_bytes(maximum: int, *history: CacheEvent) -> tuple[Subscription, list[bool]]:
+    cuts: list[bool] = []
+    subscription = Subscription(
+        history,
+        after_revision=StoreRevision(0),
+        maximum_backlog=100,
+        maximum_bytes=maximum,
+        cut=lambda: cuts.append(True),
+    )
+    return subscription, cuts
+
+
+async def test_so_many_bytes_are_kept_and_one_more_cuts_off() -> None:
+    subscription, cuts = of_bytes(100)
+    subscription.offer(event(1, 50))
+    subscription.offer(event(2, 50))
+    assert (subscription.ended, cuts) == (False, [])
+    subscription.offer(event(3, 1))
+    subscription.offer(event(4, 1))
+    assert (subscription.ended, cuts) == (True, [True])
+    assert await drain(subscription) == []
+
+
+async def test_what_was_read_makes_room() -> None:
+    subscription, cuts = of_bytes(100)
+    for revision in range(1, 20):
+        subscription.offer(event(revision, 90))
+        assert (await anext(subscription)).revision == revision
+    assert cuts == []
+
+
+async def test_a_watcher_that_has_everything_gets_an_event_of_any_size() -> None:
+    subscription, cuts = of_bytes(100)
+    subscription.offer(event(1, 1000))
+    assert (await anext(subscription)).revision == 1
+    assert cuts == []
+
+
+async def test_bytes_of_the_history_do_not_count_as_lag() -> None:
+    subscription, cuts = of_bytes(100, event(1, 500))
+    subscription.offer(event(2, 100))
+    assert cuts == []
+    subscription.offer(event(3, 1))
+    assert cuts == [True]

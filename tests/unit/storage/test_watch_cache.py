@@ -131,6 +131,23 @@ async def test_cache_without_history_serves_live_watches_only() -> None:
         cache.subscribe(1, maximum_backlog=10)
 
 
+async def test_history_is_bounded_by_bytes_too() -> None:
+    size = len(load(entry(99, config_map("a", data="x" * 200))).raw)
+    cache = WatchCache(OBJECTS, CONFIG_MAPS, history=100, history_bytes=3 * size)
+    cache.reset((), StoreRevision(1))
+    for revision in range(2, 12):
+        put(cache, revision, config_map("a", data="x" * 200))
+    kept = await events(cache, 8)
+    assert [revision for _, _, revision in kept] == [9, 10, 11]
+    with pytest.raises(StatusError, match="too old resource version"):
+        cache.subscribe(2, maximum_backlog=10)
+    # One object that is larger than all the history may be leaves none.
+    put(cache, 12, config_map("a", data="x" * 2000))
+    assert await events(cache, 12) == []
+    with pytest.raises(StatusError, match="too old resource version"):
+        cache.subscribe(11, maximum_backlog=10)
+
+
 async def test_slow_watcher_is_cut_off_and_others_are_not(cache: WatchCache) -> None:
     slow = cache.subscribe(None, maximum_backlog=2)
     steady = cache.subscribe(None, maximum_backlog=10)
