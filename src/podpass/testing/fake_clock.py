@@ -27,6 +27,10 @@ class FakeClock:
     def monotonic(self) -> float:
         return self._elapsed
 
+    def step(self, seconds: float) -> None:
+        """Set the wall clock forward, or back; spans and sleepers do not notice."""
+        self._start += timedelta(seconds=seconds)
+
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
             await asyncio.sleep(0)

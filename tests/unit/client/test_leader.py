@@ -113,6 +113,21 @@ async def test_a_standby_waits_while_the_leader_renews(
             assert second.terms == 0
 
 
+@pytest.mark.parametrize("step", [3600, -3600], ids=["forward", "back"])
+async def test_a_clock_that_is_set_changes_no_leader(
+    simulator: ApiSimulator, first: Candidate, second: Candidate, clock: FakeClock, step: float
+) -> None:
+    async with started(first):
+        await until(lambda: first.leading)
+        async with started(second):
+            await pass_time(clock, 3)
+            before = lease_of(simulator)["renewTime"]
+            clock.step(step)
+            await pass_time(clock, 20)
+            assert (first.terms, second.terms) == (1, 0)
+            assert (lease_of(simulator)["renewTime"] > before) == (step > 0)
+
+
 async def test_a_leader_that_ends_frees_the_lease_at_once(
     simulator: ApiSimulator, first: Candidate, second: Candidate, clock: FakeClock
 ) -> None:

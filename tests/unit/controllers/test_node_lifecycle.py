@@ -76,6 +76,19 @@ async def settle_requests(simulator: ApiSimulator, seen: int) -> None:
 
 
 @pytest.mark.usefixtures("controller")
+@pytest.mark.parametrize("step", [3600, -3600], ids=["forward", "back"])
+async def test_a_clock_that_is_set_makes_no_node_silent(
+    simulator: ApiSimulator, clock: FakeClock, step: float
+) -> None:
+    report(simulator, "n1")
+    await pass_time(simulator, clock, 20, "n1")
+    clock.step(step)
+    await pass_time(simulator, clock, 60, "n1")
+    assert status_of(simulator, "n1") == "True"
+    assert taints_of(simulator, "n1") == set()
+
+
+@pytest.mark.usefixtures("controller")
 async def test_a_silent_node_becomes_unknown_and_its_pods_not_ready(
     simulator: ApiSimulator, informers: SharedInformers, clock: FakeClock
 ) -> None:
