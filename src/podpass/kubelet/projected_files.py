@@ -91,9 +91,16 @@ async def token_files(
     Raises:
         TokenFetchFailed: There is no valid token.
     """
+    token = await source.token(token_key(pod, projection))
+    mode = token_mode(pod, default_mode)
+    return {projection["path"]: ProjectedFile(token.encode(), mode, common_run_as_user(pod))}
+
+
+def token_key(pod: Object, projection: Object) -> TokenKey:
+    """Return what the token of a projected source is asked for with."""
     audience = projection.get("audience")
     seconds = projection.get("expirationSeconds")
-    key = TokenKey(
+    return TokenKey(
         namespace=namespace_of(pod),
         service_account=service_account_of(pod),
         audiences=(str(audience),) if audience else (),
@@ -101,9 +108,6 @@ async def token_files(
         pod_name=name_of(pod),
         pod_uid=uid_of(pod),
     )
-    token = await source.token(key)
-    mode = token_mode(pod, default_mode)
-    return {projection["path"]: ProjectedFile(token.encode(), mode, common_run_as_user(pod))}
 
 
 def _decoded(data: Mapping[str, str]) -> dict[str, bytes]:

@@ -172,6 +172,14 @@ class TokenManager:
         times = [moment for one in of_pod.values() if (moment := one.next_check()) is not None]
         return min(times, default=None)
 
+    def wants_look(self, key: TokenKey) -> bool:
+        """Tell whether the time of this token's next check has come, or there is none."""
+        held = self._find(key)
+        if held is None:
+            return True
+        moment = held.next_check()
+        return moment is not None and self._clock.now() >= moment
+
     def forget_pod(self, pod_uid: str) -> None:
         """Drop the tokens of a pod that is gone."""
         self._held.pop(pod_uid, None)

@@ -1,12 +1,12 @@
 """Keeps the volumes of one pod set up and fresh, from its first moment to its last.
 
-1. All volumes are gone over when the pod or an object in them changes, about every
-   `sync_frequency`, and at the very moment at which one of its tokens is due for a refresh.
+1. All volumes are gone over when the pod or an object in them changes, and about every
+   `sync_frequency`; one with a token also at the very moment at which that is due for a refresh.
 2. What failed is tried again soon; the containers wait only for volumes that were never set up.
 3. A terminating pod is kept fresh until its last container has ended: a program that shuts down
    may need its token to say goodbye. (The reference stops: kubernetes#116481.)
-4. Each time it is checked that running containers see the directories that are written to; one
-   that sees a former directory gets the files written there, or is started anew
+4. Whenever a volume is gone over it is checked that running containers see the directory that is
+   written to; one that sees a former directory gets the files written there, or is started anew
    (kubernetes#138689).
 
 Spans are in seconds.
@@ -26,6 +26,7 @@ from podpass.base.clock import Clock
 from podpass.base.tasks import Backoff, jitter
 from podpass.kubelet.container_view import open_in_container, sees
 from podpass.kubelet.pod_spec import full_name
+from podpass.kubelet.projected_files import token_key
 from podpass.kubelet.projected_volume import VOLUME_TYPES
 from podpass.kubelet.runtime.interface import ContainerStatus
 from podpass.kubelet.settings import KubeletSettings
@@ -84,6 +85,7 @@ class VolumeKeeper:
         self._on_stale_view = on_stale_view
         self._wakeup = Wakeup(clock)
         self._retry = Backoff(settings.mount_retry, settings.mount_retry_maximum)
+        self._all_at = 0.0  # monotonic, of the next pass over all volumes
 
     def update(self, pod: Object) -> None:
         """Take over a pod; if its spec or metadata changed, its volumes are gone over at once."""
@@ -97,49 +99,67 @@ class VolumeKeeper:
 
     async def run(self) -> None:
         """Look after the volumes until cancelled."""
+        everything = True
         while True:
-            done = await self._pass()
-            next_pass = self._clock.monotonic() + self._wait(done)
+            volumes = mounted_volumes(self.pod) if everything else self._with_due_tokens()
+            done = await self._pass(volumes, everything=everything)
+            next_pass, everything = self._next(done, everything=everything)
+            rang = False
             if done.written:
                 rang = await self._wakeup.wait(min(PRUNE_DELAY, self._left(next_pass)))
-                self._volumes.prune(self.pod)
-                if rang:
-                    continue
-            await self._wakeup.wait(self._left(next_pass))
+                self._volumes.prune(self.pod, done.written)
+            everything |= rang or await self._wakeup.wait(self._left(next_pass))
 
-    async def _pass(self) -> SetUp:
-        done = await self._volumes.set_up(self.pod)
+    async def _pass(self, volumes: list[Object], *, everything: bool) -> SetUp:
+        done = await self._volumes.set_up(self.pod, volumes)
         for name, message in done.failures.items():
             _log.warning("pod %s, volume %s: %s", full_name(self.pod), name, message)
             self._on_failure(name, message)
-        if not done.missing and not self.ready:
+        if everything and not done.missing and not self.ready:
             self.ready = True
             self._on_change()
-        await self._check_views()
+        await self._check_views(volumes)
         return done
+
+    def _with_due_tokens(self) -> list[Object]:
+        return [
+            volume
+            for volume in mounted_volumes(self.pod)
+            if any(
+                self._tokens.wants_look(token_key(self.pod, source["serviceAccountToken"]))
+                for source in (volume.get("projected") or {}).get("sources") or []
+                if source.get("serviceAccountToken") is not None
+            )
+        ]
 
     def _left(self, moment: float) -> float:
         return max(0.0, moment - self._clock.monotonic())
 
-    def _wait(self, done: SetUp) -> float:
-        """Return the seconds until the next pass."""
-        wait = jitter(self._settings.sync_frequency, SYNC_SPREAD)
+    def _next(self, done: SetUp, *, everything: bool) -> tuple[float, bool]:
+        """Return the moment of the next pass, and whether that one goes over all volumes."""
+        now = self._clock.monotonic()
+        if everything:
+            self._all_at = now + jitter(self._settings.sync_frequency, SYNC_SPREAD)
         if done.failures:
-            wait = min(wait, self._retry.next_delay())
-        else:
+            self._all_at = min(self._all_at, now + self._retry.next_delay())
+        elif everything:
             self._retry.reset()
+        moment, everything = self._all_at, True
         due = self._tokens.next_check(uid_of(self.pod))
         if due is not None:
-            wait = min(wait, (due - self._clock.now()).total_seconds())
-        return max(wait, SHORTEST_WAIT)
+            token_at = now + (due - self._clock.now()).total_seconds()
+            moment, everything = min(moment, token_at), self._all_at <= token_at
+        return max(moment, now + SHORTEST_WAIT), everything
 
-    async def _check_views(self) -> None:
+    async def _check_views(self, gone_over: list[Object]) -> None:
         """Compare what containers see with what is written to; rule 4."""
         volumes = {
             str(self._volumes.path(volume)): volume
-            for volume in mounted_volumes(self.pod)
+            for volume in gone_over
             if volume_type(volume) in VOLUME_TYPES
         }
+        if not volumes:
+            return
         for container in self._running():
             for mount in container.config.mounts:
                 volume = volumes.get(str(mount.host_path))

@@ -8,6 +8,7 @@ users of the machine, the volumes in it are open to whatever user a container ru
 from __future__ import annotations
 
 import stat
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,11 +99,16 @@ class PodVolumes:
         plugin = _DIRECTORY_NAMES.get(kind, f"kubernetes.io~{kind}")
         return self.directory / "volumes" / plugin / str(volume["name"])
 
-    async def set_up(self, pod: Object) -> SetUp:
-        """Make what is missing and bring up to date what changed."""
+    async def set_up(self, pod: Object, volumes: Iterable[Object] | None = None) -> SetUp:
+        """Make what is missing and bring up to date what changed.
+
+        Args:
+            pod: The pod.
+            volumes: Look at these only; None: at all that are mounted.
+        """
         done = SetUp()
         self._make_pod_directory()
-        for volume in mounted_volumes(pod):
+        for volume in mounted_volumes(pod) if volumes is None else volumes:
             name = str(volume["name"])
             kind = volume_type(volume)
             started = self._clock.monotonic()
@@ -135,10 +141,10 @@ class PodVolumes:
             directory or self.path(volume), self._source, self._node, self._clock
         )
 
-    def prune(self, pod: Object) -> None:
-        """Remove what former writes superseded."""
+    def prune(self, pod: Object, names: Collection[str]) -> None:
+        """Remove what former writes of these volumes superseded."""
         for volume in mounted_volumes(pod):
-            if volume_type(volume) in VOLUME_TYPES and self.path(volume).is_dir():
+            if str(volume["name"]) in names and self.path(volume).is_dir():
                 self.projected(volume).prune()
 
     def tear_down(self) -> None:

@@ -155,6 +155,17 @@ def test_slots_fill_the_period_evenly() -> None:
     assert all(900 < count < 1100 for count in tenths), tenths
 
 
+async def test_a_token_wants_a_look_when_its_check_is_due(
+    tokens: TokenManager, clock: FakeClock
+) -> None:
+    assert tokens.wants_look(KEY), "there is none yet"
+    await tokens.token(KEY)
+    await clock.advance(48 * 60 - 1)
+    assert not tokens.wants_look(KEY)
+    await clock.advance(1)
+    assert tokens.wants_look(KEY)
+
+
 @pytest.mark.rule("token-manager.refresh-status")
 async def test_the_life_that_was_granted_decides(
     tokens: TokenManager, issuer: FakeIssuer, clock: FakeClock

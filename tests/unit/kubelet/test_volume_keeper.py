@@ -59,6 +59,7 @@ class World:
     issued: int = 0
     away: bool = False
     skew: timedelta = timedelta(0)
+    sync_frequency: float = 60.0
     running: list[ContainerStatus] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     ready: int = 0
@@ -74,7 +75,9 @@ class World:
             POD,
             self.volumes,
             self.source.tokens,
-            settings=KubeletSettings("n", "127.0.0.1", here, here, here, here, here),
+            settings=KubeletSettings(
+                "n", "127.0.0.1", here, here, here, here, here, sync_frequency=self.sync_frequency
+            ),
             clock=self.clock,
             running=lambda: self.running,
             on_failure=lambda name, message: self.failures.append(f"{name}: {message}"),
@@ -123,6 +126,7 @@ class SourceWithTokens(FakeObjectSource):
     tokens: TokenManager | None = None
 
     async def token(self, key: TokenKey) -> str:
+        self.keys.append(key)
         assert self.tokens is not None
         return await self.tokens.token(key)
 
@@ -153,6 +157,42 @@ async def test_a_token_is_refreshed_at_the_moment_it_is_due(world: World) -> Non
         await world.clock.advance(480.5)
         assert world.token() == "token-3"
         assert world.issued == 3
+
+
+async def test_a_due_token_leaves_the_other_volumes_alone(tmp_path: Path) -> None:
+    world = World(tmp_path, sync_frequency=7200)
+
+    def token_volume(name: str, seconds: int) -> Object:
+        projection = {"path": "token", "expirationSeconds": seconds}
+        return {"name": name, "projected": {"sources": [{"serviceAccountToken": projection}]}}
+
+    world.keeper.pod = POD | {
+        "spec": {
+            "containers": [
+                {
+                    "name": "c",
+                    "volumeMounts": [{"name": name, "mountPath": name} for name in ("a", "b", "c")],
+                }
+            ],
+            "volumes": [
+                token_volume("a", 600),
+                token_volume("b", 3600),
+                {"name": "c", "configMap": {"name": "ca"}},
+            ],
+        }
+    }
+    async with world.keeping():
+        for passes in range(1, 4):
+            world.source.keys.clear()
+            await world.clock.advance(480.2)
+            assert {key.expiration_seconds for key in world.source.keys} == {600}
+            assert world.issued == 2 + passes
+        world.source.config_maps["ns/ca"] = {"ca.crt": "NEW"}
+        world.keeper.wake()
+        await world.clock.advance(0)
+        assert {key.expiration_seconds for key in world.source.keys} == {600, 3600}
+        written = world.volumes.path({"name": "c", "configMap": {}}) / "ca.crt"
+        assert written.read_text() == "NEW"
 
 
 async def test_superseded_files_go_a_second_later(world: World) -> None:
