@@ -19,6 +19,7 @@ from aiohttp import web
 from podpass.api import tables
 from podpass.api.errors import StatusError
 from podpass.api.resources import Object, Resource
+from podpass.apiserver.event_lines import EventLines
 from podpass.apiserver.fresh_reads import WAIT_SECONDS, FreshReads
 from podpass.apiserver.list_options import ListOptions, parse_list_options
 from podpass.apiserver.metrics import Metrics
@@ -49,8 +50,11 @@ INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 class EventEncoder:
     """Writes watch events in the representation that the client accepts."""
 
-    def __init__(self, context: RequestContext, resource: Resource, clock: Clock) -> None:
+    def __init__(
+        self, context: RequestContext, resource: Resource, clock: Clock, lines: EventLines
+    ) -> None:
         self._form = context.representation.form
+        self._lines = lines
         self._include = include_object(context)
         self._resource = resource
         self._clock = clock
@@ -58,10 +62,8 @@ class EventEncoder:
 
     def event(self, type_: str, stored: StoredObject) -> bytes:
         """Return one line about an object."""
-        if self._form == "object":
-            return b'{"type":"%b","object":%b}\n' % (type_.encode(), stored.raw)
-        if self._form == "metadata":
-            return line(type_, tables.partial_object_metadata(stored.object))
+        if self._form != "table":
+            return self._lines.line(self._form, type_, stored)
         table = tables.table(
             self._resource,
             [stored.object],
@@ -118,6 +120,7 @@ class WatchStream:
         self._clock = clock
         self._metrics = metrics
         self._stopping = stopping
+        self._event_lines = EventLines()
 
     async def watch(self, context: RequestContext, resource: Resource) -> web.StreamResponse:
         """Stream the changes.
@@ -126,7 +129,7 @@ class WatchStream:
             StatusError: 400 and 422 for parameters, 504 for a resourceVersion not reached.
         """
         options = parse_list_options(context, resource, watch=True)
-        encoder = EventEncoder(context, resource, self._clock)
+        encoder = EventEncoder(context, resource, self._clock, self._event_lines)
         cache = self._cached.caches[resource]
         if options.resource_version is None:
             await self._fresh.catch_up(cache)
