@@ -20,8 +20,11 @@ from podpass.jose.key_set import KeySet
 from podpass.jose.keys import SigningKey, UnusableKey
 from podpass.jose.pem import load_public_keys, load_signing_key
 
-BUSY: Final = 6
+BUSY: Final = 4
 """Signatures under way at one time for which processes are called up."""
+
+MANY: Final = 50
+"""Signatures within a second for which they are, too: few clients may be quick ones."""
 
 
 class SigningFailed(Exception):
@@ -92,6 +95,8 @@ class Signer:
         self._header = jws.encode_header(key)
         self._processes = processes
         self._waiting = 0
+        self._second = 0
+        self._in_second = 0
         self._threads = ThreadPoolExecutor(
             threads or (os.cpu_count() or 1) + 1, thread_name_prefix="sign"
         )
@@ -112,9 +117,16 @@ class Signer:
             if processes.ready:
                 with suppress(ProcessesGone):
                     return await processes.sign(data)
-            elif self._waiting >= BUSY:
+            elif self._is_busy():
                 processes.call_up()
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._key.sign, data)
+
+    def _is_busy(self) -> bool:
+        second = int(asyncio.get_running_loop().time())
+        if second != self._second:
+            self._second, self._in_second = second, 0
+        self._in_second += 1
+        return self._waiting >= BUSY or self._in_second >= MANY
 
     def close(self) -> None:
         """Let threads and processes end after what they have begun."""

@@ -114,12 +114,24 @@ async def test_a_signer_calls_them_up_under_load(key: SigningKey) -> None:
     for few in payloads[:-1]:
         await signer.sign(few)
     assert not processes.ready
+    assert processes.process_ids == []
     assert await sign_all() == payloads
     await holds(lambda: processes.ready)
     assert await sign_all() == payloads
     for one in processes.process_ids:
         os.kill(one, signal.SIGKILL)
     assert await sign_all() == payloads
+    signer.close()
+    await holds(lambda: not processes.ready)
+
+
+async def test_a_quick_client_alone_calls_them_up() -> None:
+    key = generate_signing_key(ES256)
+    processes = SigningProcesses(key, count=1)
+    signer = Signer(key, processes=processes)
+    async with asyncio.timeout(PATIENCE):
+        while not processes.ready:
+            await signer.sign(b"{}")
     signer.close()
     await holds(lambda: not processes.ready)
 
