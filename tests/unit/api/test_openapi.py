@@ -79,6 +79,65 @@ def test_operations_of_pods() -> None:
     assert log["post"]["x-kubernetes-action"] == "connect"
 
 
+def test_what_a_patch_may_be() -> None:
+    patch = document("api/v1")["paths"]["/api/v1/namespaces/{namespace}/pods/{name}"]["patch"]
+    assert "application/apply-patch+yaml" in patch["requestBody"]["content"]
+    force = next(one for one in patch["parameters"] if one["name"] == "force")
+    assert force["schema"]["type"] == "boolean"
+    scale = "/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale"
+    patch = document("apis/apps/v1")["paths"][scale]["patch"]
+    assert "force" in [one["name"] for one in patch["parameters"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "codes"),
+    [
+        ("pods", "get", ["200"]),
+        ("pods", "post", ["200", "201", "202"]),
+        ("pods/{name}", "put", ["200", "201"]),
+        ("pods/{name}", "patch", ["200", "201"]),
+        ("pods/{name}", "delete", ["200", "202"]),
+        ("pods/{name}/exec", "post", ["200"]),
+    ],
+)
+def test_codes_of_success(path: str, method: str, codes: list[str]) -> None:
+    operation = document("api/v1")["paths"][f"/api/v1/namespaces/{{namespace}}/{path}"][method]
+    assert list(operation["responses"]) == codes
+
+
+def test_a_deletion_is_answered_with_a_status_or_what_was_deleted() -> None:
+    paths = document("api/v1")["paths"]
+
+    def shown(path: str) -> str:
+        operation = paths[f"/api/v1/namespaces/{{namespace}}/{path}/{{name}}"]["delete"]
+        options = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+        assert options.endswith(".DeleteOptions")
+        answer = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+        return str(answer).rpartition(".")[2]
+
+    assert [shown(one) for one in ("secrets", "pods", "serviceaccounts")] == [
+        "Status", "Pod", "ServiceAccount",
+    ]  # fmt: skip
+
+
+def test_streams_have_their_options_in_the_query() -> None:
+    paths = document("api/v1")["paths"]
+    log = paths["/api/v1/namespaces/{namespace}/pods/{name}/log"]["get"]
+    assert list(log["responses"]["200"]["content"]) == ["text/plain"]
+    types = {one["name"]: one["schema"]["type"] for one in log["parameters"]}
+    assert (types["follow"], types["tailLines"], types["container"]) == (
+        "boolean", "integer", "string",
+    )  # fmt: skip
+
+
+def test_what_has_one_owner_is_atomic() -> None:
+    schemas = document("api/v1")["components"]["schemas"]
+    assert schemas["io.k8s.api.core.v1.ObjectReference"]["x-kubernetes-map-type"] == "atomic"
+    spec = schemas["io.k8s.api.core.v1.PodSpec"]
+    assert "x-kubernetes-map-type" not in spec
+    assert spec["properties"]["nodeSelector"]["x-kubernetes-map-type"] == "atomic"
+
+
 def test_create_only_kinds_have_no_item() -> None:
     paths = document("apis/authentication.k8s.io/v1")["paths"]
     assert list(paths) == [
@@ -142,6 +201,7 @@ def test_descriptions_are_of_fields_that_there_are() -> None:
     for name in NAMES:
         for key, shape in document(name)["components"]["schemas"].items():
             short = key.removeprefix("io.k8s.api.").removeprefix("io.k8s.apimachinery.pkg.apis.")
+            short = short.removeprefix("com.github.openshift.api.")
             known |= {short} | {f"{short}.{one}" for one in shape.get("properties", ())}
     missing = {one for one in described if one not in known}
     assert missing <= {

@@ -79,8 +79,9 @@ def _paths(resource: Resource) -> Object:
             if operation["x-kubernetes-action"] in {"get", "post", "put", "patch"}:
                 kind = operation["x-kubernetes-group-version-kind"]["kind"]
                 if kind == resource.kind:
-                    for content in operation["responses"]["200"]["content"].values():
-                        content["schema"] = reference
+                    for answer in operation["responses"].values():
+                        for content in answer["content"].values():
+                            content["schema"] = reference
     return paths
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import orjson
 
+_PACKAGES = ("k8s.io.api.", "k8s.io.apimachinery.pkg.apis.", "com.github.openshift.api.")
+
 
 @cache
 def _descriptions() -> dict[str, str]:
@@ -20,5 +22,6 @@ def describe(name: str) -> str:
     Args:
         name: A full message name, with `.field` behind it for a field.
     """
-    short = name.removeprefix("k8s.io.api.").removeprefix("k8s.io.apimachinery.pkg.apis.")
-    return _descriptions().get(short, "")
+    for package in _PACKAGES:
+        name = name.removeprefix(package)
+    return _descriptions().get(name, "")

@@ -12,15 +12,37 @@ from typing import Final
 
 from podpass.api import schema
 from podpass.api.openapi.schemas import schema_name
-from podpass.api.resources import Object, Resource, Subresource
+from podpass.api.resources import (
+    PODS,
+    SERVICE_ACCOUNTS,
+    Object,
+    Resource,
+    Subresource,
+)
 
 _METHODS: Final = {"get": "get", "update": "put", "patch": "patch", "delete": "delete"}
 _PATCH_TYPES: Final = (
+    "application/apply-patch+yaml",
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
 )
 _BODY_TYPES: Final = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_OPTIONS: Final = {
+    "attach": "PodAttachOptions",
+    "exec": "PodExecOptions",
+    "log": "PodLogOptions",
+    "portforward": "PodPortForwardOptions",
+}
+_QUERY_TYPES: Final = {"bool": "boolean", "int32": "integer", "int64": "integer"}
+_DELETED_SHOWN: Final = (PODS, SERVICE_ACCOUNTS)
+_CODES: Final = {
+    "delete": {"200": "OK", "202": "Accepted"},
+    "patch": {"200": "OK", "201": "Created"},
+    "post": {"200": "OK", "201": "Created", "202": "Accepted"},
+    "put": {"200": "OK", "201": "Created"},
+}
+"""Codes of success by action, those of others being 200 alone."""
 
 
 def _query(name: str, type_: str = "string") -> Object:
@@ -28,6 +50,7 @@ def _query(name: str, type_: str = "string") -> Object:
 
 
 _WRITE: Final = (_query("dryRun"), _query("fieldManager"), _query("fieldValidation"))
+_PATCH: Final = (*_WRITE, _query("force", "boolean"))
 _LIST: Final = (
     _query("allowWatchBookmarks", "boolean"),
     _query("continue"),
@@ -77,9 +100,11 @@ def _item(resource: Resource, kind: Object) -> Object:
     for verb, method in _METHODS.items():
         if verb not in resource.verbs:
             continue
-        parameters = _DELETE if verb == "delete" else _WRITE if verb != "get" else ()
+        parameters = {"delete": _DELETE, "get": (), "patch": _PATCH}.get(verb, _WRITE)
+        status = verb == "delete" and resource not in _DELETED_SHOWN
+        answer = "Status" if status else resource.kind
         item[method] = _operation(
-            method, kind, resource.kind, parameters, body=verb == "update", patch=verb == "patch"
+            method, kind, answer, parameters, body=verb == "update", patch=verb == "patch"
         )
     return item
 
@@ -90,18 +115,37 @@ def _subresource(resource: Resource, subresource: Subresource) -> Object:
         subresource.version or resource.version,
         subresource.kind,
     )
+    if subresource.name in _OPTIONS:
+        return _connection(subresource, kind)
     operations: Object = {}
     for verb in subresource.verbs:
         method = "post" if verb == "create" else _METHODS[verb]
         operations[method] = _operation(
-            "connect" if subresource.name in {"attach", "exec", "portforward"} else method,
+            method,
             kind,
             subresource.kind,
-            () if verb == "get" else _WRITE,
+            {"get": (), "patch": _PATCH}.get(verb, _WRITE),
             body=verb in {"create", "update"},
             patch=verb == "patch",
         )
     return operations
+
+
+def _connection(subresource: Subresource, kind: Object) -> Object:
+    """Return the operations that answer with a stream, whose options are in the query."""
+    log = subresource.name == "log"
+    parameters = tuple(
+        _query(field.name, _QUERY_TYPES.get(field.type, "string"))
+        for field in schema.fields(schema.CORE + _OPTIONS[subresource.name]).values()
+    )
+    answer = _content({"type": "string"}, ("text/plain",) if log else ("*/*",), "OK")
+    operation = {
+        "x-kubernetes-action": "get" if log else "connect",
+        "x-kubernetes-group-version-kind": kind,
+        "parameters": list(parameters),
+        "responses": {"200": answer},
+    }
+    return {"post" if verb == "create" else verb: operation for verb in subresource.verbs}
 
 
 def _operation(
@@ -113,16 +157,23 @@ def _operation(
     body: bool = False,
     patch: bool = False,
 ) -> Object:
+    shape = _reference(kind, answer)
     operation: Object = {
         "x-kubernetes-action": action,
         "x-kubernetes-group-version-kind": kind,
         "parameters": list(parameters),
-        "responses": {"200": _content(_reference(kind, answer), _BODY_TYPES[:1], "OK")},
+        "responses": {
+            code: _content(shape, _BODY_TYPES[:1], text)
+            for code, text in _CODES.get(action, {"200": "OK"}).items()
+        },
     }
     if body:
         operation["requestBody"] = _content(_reference(kind, str(kind["kind"])), _BODY_TYPES)
     elif patch:
         operation["requestBody"] = _content({"type": "object"}, _PATCH_TYPES)
+    elif action in {"delete", "deletecollection"}:
+        options = _content(_reference(kind, "DeleteOptions"), _BODY_TYPES)
+        operation["requestBody"] = {"content": options["content"]}
     return operation
 
 

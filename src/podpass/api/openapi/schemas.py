@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from podpass.api import schema
+from podpass.api.managed_fields.shapes import ATOMIC_MAPS, ATOMIC_MESSAGES
 from podpass.api.openapi.descriptions import describe
 from podpass.api.resources import Object
 from podpass.api.schema import Field
@@ -96,6 +97,8 @@ def _object_schema(message: str, kinds: list[Object]) -> Object:
         out["required"] = required
     if kinds:
         out["x-kubernetes-group-version-kind"] = kinds
+    if message in ATOMIC_MESSAGES:
+        out["x-kubernetes-map-type"] = "atomic"
     return out
 
 
@@ -106,6 +109,8 @@ def _property(field: Field) -> Object:
     out: Object
     if field.label == "map":
         out = {"type": "object", "additionalProperties": single}
+        if f"{field.owner}.{field.name}" in ATOMIC_MAPS:
+            out["x-kubernetes-map-type"] = "atomic"
     elif field.label == "repeated":
         keys = schema.list_map_keys(field)
         out = {"type": "array", "items": single}
