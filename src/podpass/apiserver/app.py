@@ -24,6 +24,7 @@ from podpass.apiserver.kubelet_client import KubeletClient
 from podpass.apiserver.legacy_token_tracking import LegacyTokenTracking
 from podpass.apiserver.listeners import Listeners, bind, tls_context
 from podpass.apiserver.metrics import Metrics
+from podpass.apiserver.overload.connection_limit import maximum_connections
 from podpass.apiserver.server import HttpServer
 from podpass.apiserver.settings import ApiServerSettings
 from podpass.apiserver.signing import Signing, open_signing
@@ -92,7 +93,12 @@ class ApiServer:
         Raises:
             StatusError: The store does not answer.
         """
-        self._http = HttpServer(self.flow.handle, tls_context(self._settings), self._clock)
+        self._http = HttpServer(
+            self.flow.handle,
+            tls_context(self._settings),
+            self._clock,
+            maximum_connections=maximum_connections(),
+        )
         for bound in listeners.own:
             await self._http.listen(bound)
         self._feeding = asyncio.create_task(self._feed(), name="watch caches")

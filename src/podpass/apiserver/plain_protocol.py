@@ -6,11 +6,14 @@
    not read its answers, nothing more is read.
 3. A client that leaves cancels what was done for it. A connection without a request goes after
    `idle_seconds`.
+4. When there are too many connections, the one that is idle for longest makes room for a new one.
+   If none is idle, the new one gets 429 for its first request and is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections.abc import Awaitable, Callable
 from email.utils import format_datetime
@@ -21,6 +24,8 @@ from typing import Final, Protocol, cast
 from aiohttp import web
 from aiohttp.tcp_helpers import tcp_keepalive
 
+from podpass.apiserver.overload.connection_limit import MAXIMUM_CONNECTIONS
+from podpass.apiserver.overload.refusals import too_busy
 from podpass.apiserver.plain_request import (
     MAX_PLAIN_BYTES,
     HeaderReader,
@@ -28,9 +33,16 @@ from podpass.apiserver.plain_request import (
     PlainRequest,
     parse_plain,
 )
+from podpass.apiserver.responses import status_response
 from podpass.base.clock import Clock
 
 Handler = Callable[[HttpRequest], Awaitable[web.StreamResponse]]
+
+REFUSED_SECONDS: Final = 5.0
+"""How long a connection that is to be refused may wait for its first request."""
+
+_IDLE_ENOUGH_SECONDS: Final = 1.0
+"""Who was answered a moment ago may have the next request under way."""
 
 _BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
@@ -77,6 +89,8 @@ class PlainServer:
         fallback: Makes the protocol for connections that are not ours (rule 1).
         idle_seconds: Rule 3.
         clock: For the `Date` of answers.
+        maximum_connections: Rule 4; those that were handed over count, too.
+        count_others: Returns how many of these there are.
     """
 
     def __init__(
@@ -86,17 +100,36 @@ class PlainServer:
         *,
         idle_seconds: float,
         clock: Clock,
+        maximum_connections: int = MAXIMUM_CONNECTIONS,
+        count_others: Callable[[], int] = lambda: 0,
     ) -> None:
         self.handler = handler
         self.fallback = fallback
         self.idle_seconds = idle_seconds
         self.connections: set[PlainConnection] = set()
         self._clock = clock
+        self._maximum = maximum_connections
+        self._count_others = count_others
         self._second = 0
         self._date = ""
 
     def __call__(self) -> PlainConnection:
         return PlainConnection(self)
+
+    def has_room(self, now: float) -> bool:
+        """Tell whether one more connection can stay, after making room for it if need be.
+
+        Args:
+            now: Time of the loop, in seconds.
+        """
+        if len(self.connections) + self._count_others() < self._maximum:
+            return True
+        before = now - _IDLE_ENOUGH_SECONDS
+        idle = [one for one in self.connections if one.idle_since <= before]
+        if not idle:
+            return False
+        min(idle, key=lambda one: one.idle_since).end()
+        return True
 
     def date(self) -> str:
         """Return the time as a `Date` header has it."""
@@ -128,8 +161,8 @@ class PlainConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_ahead", "_certificate", "_ending", "_headers", "_idle", "_loop", "_remote", "_server",
-        "_since", "_transport", "_writable", "task",
+        "_ahead", "_certificate", "_ending", "_headers", "_idle", "_loop", "_refused", "_remote",
+        "_server", "_since", "_transport", "_writable", "task",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -141,7 +174,18 @@ class PlainConnection(asyncio.Protocol):
         self._headers = HeaderReader()
         self._ahead = b""
         self._ending = False
+        self._refused = False
         self._writable = True
+
+    @property
+    def idle_since(self) -> float:
+        """When its last answer left, in seconds of the loop; never if it is busy or goes anyway."""
+        busy = self.task is not None or self._ending or self._refused
+        return math.inf if busy else self._since
+
+    @property
+    def _patience(self) -> float:
+        return REFUSED_SECONDS if self._refused else self._server.idle_seconds
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
@@ -149,9 +193,10 @@ class PlainConnection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._remote = str(peer[0]) if isinstance(peer, tuple) else None
         self._certificate = peer_certificate(transport)
-        self._server.connections.add(self)
         self._since = self._loop.time()
-        self._idle = self._loop.call_later(self._server.idle_seconds, self._end_if_idle)
+        self._refused = not self._server.has_room(self._since)
+        self._server.connections.add(self)
+        self._idle = self._loop.call_later(self._patience, self._end_if_idle)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - inherited
         self._leave()
@@ -159,7 +204,9 @@ class PlainConnection(asyncio.Protocol):
             self.task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        if self.task is not None or not self._writable:
+        if self._refused:
+            self._refuse()
+        elif self.task is not None or not self._writable:
             self._ahead += data
             if len(self._ahead) > MAX_PLAIN_BYTES:
                 self._transport.pause_reading()
@@ -183,6 +230,14 @@ class PlainConnection(asyncio.Protocol):
     def abort(self) -> None:
         """Close now."""
         self._transport.abort()
+
+    def _refuse(self) -> None:
+        """Tell the client to come back (rule 4); what it asked does not matter."""
+        if not self._ending:
+            self._ending = True
+            response = status_response(too_busy())
+            self._transport.write(encode_response(response, date=self._server.date(), close=True))
+            self._transport.close()
 
     def _take(self, data: bytes) -> None:
         parsed = parse_plain(data, self._headers)
@@ -225,7 +280,7 @@ class PlainConnection(asyncio.Protocol):
         self._server.connections.discard(self)
 
     def _end_if_idle(self) -> None:
-        left = self._since + self._server.idle_seconds - self._loop.time()
+        left = self._since + self._patience - self._loop.time()
         if self.task is not None:
             left = self._server.idle_seconds
         if left > 0:

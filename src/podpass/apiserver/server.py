@@ -13,6 +13,7 @@ from pathlib import Path
 
 from podpass.apiserver.http_protocol import StatusServer
 from podpass.apiserver.listeners import BACKLOG
+from podpass.apiserver.overload.connection_limit import MAXIMUM_CONNECTIONS
 from podpass.apiserver.plain_protocol import Handler, PlainServer
 from podpass.base.clock import Clock
 
@@ -33,6 +34,7 @@ class HttpServer:
         context: TLS.
         clock: Time.
         idle_seconds: How long a connection may wait for its next request, headers included.
+        maximum_connections: How many may be open at the same time.
     """
 
     def __init__(
@@ -42,11 +44,19 @@ class HttpServer:
         clock: Clock,
         *,
         idle_seconds: float = KEEP_ALIVE_SECONDS,
+        maximum_connections: int = MAXIMUM_CONNECTIONS,
     ) -> None:
         self._context = context
         self._clock = clock
         self._others = StatusServer(handler, idle_seconds=idle_seconds)
-        self._server = PlainServer(handler, self._others, idle_seconds=idle_seconds, clock=clock)
+        self._server = PlainServer(
+            handler,
+            self._others,
+            idle_seconds=idle_seconds,
+            clock=clock,
+            maximum_connections=maximum_connections,
+            count_others=lambda: len(self._others.connections),
+        )
         self._listening: list[tuple[asyncio.AbstractServer, str, socket.socket]] = []
 
     async def listen(self, bound: socket.socket) -> None:

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 from apiserver.raw_requests import RawConnection
 
+from podpass.apiserver import plain_protocol
 from podpass.apiserver.http_protocol import StatusServer
 from podpass.apiserver.listeners import tls_context
 from podpass.apiserver.plain_protocol import PlainServer, encode_response
@@ -70,10 +71,19 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(pki: TestPki, *, idle_seconds: float = 90.0) -> AsyncIterator[Serving]:
+async def serving(
+    pki: TestPki, *, idle_seconds: float = 90.0, maximum_connections: int = 100
+) -> AsyncIterator[Serving]:
     handling = Handling()
     others = StatusServer(handling, idle_seconds=idle_seconds)
-    server = PlainServer(handling, others, idle_seconds=idle_seconds, clock=SystemClock())
+    server = PlainServer(
+        handling,
+        others,
+        idle_seconds=idle_seconds,
+        clock=SystemClock(),
+        maximum_connections=maximum_connections,
+        count_others=lambda: len(others.connections),
+    )
     listening = await asyncio.get_running_loop().create_server(
         server, "127.0.0.1", 0, ssl=tls_context(pki.settings())
     )
@@ -213,6 +223,83 @@ async def test_the_end_does_not_wait_longer_than_it_may(pki: TestPki) -> None:
         running.server.end_idle()
         await running.server.shutdown(0.01)
         await raw.closed()
+
+
+async def refused(raw: RawConnection) -> None:
+    """Check that a request gets 429, and that its connection ends."""
+    raw.send(get("/new"))
+    answer = await raw.answer()
+    assert (answer.code, answer.status["reason"]) == (429, "TooManyRequests")
+    assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
+    await raw.closed()
+
+
+async def test_one_connection_too_many_is_told_to_come_back(pki: TestPki) -> None:
+    async with (
+        serving(pki, maximum_connections=2) as running,
+        running.connection() as first,
+        running.connection() as second,
+    ):
+        for busy in (first, second):
+            running.handling.entered.clear()
+            busy.send(get("/slow"))
+            await asyncio.wait_for(running.handling.entered.wait(), PATIENCE)
+        async with running.connection() as third:
+            await refused(third)
+        assert running.handling.plain == [True, True]
+        running.handling.go_on.set()
+        assert (await first.answer()).code == (await second.answer()).code == 200
+
+
+async def test_a_refused_connection_does_not_stay_without_a_request(
+    pki: TestPki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain_protocol, "REFUSED_SECONDS", 0.05)
+    async with serving(pki, maximum_connections=1) as running, running.connection() as busy:
+        busy.send(get("/slow"))
+        await asyncio.wait_for(running.handling.entered.wait(), PATIENCE)
+        async with running.connection() as raw:
+            await raw.closed()
+
+
+async def test_a_connection_that_was_handed_over_counts(pki: TestPki) -> None:
+    async with serving(pki, maximum_connections=1) as running, running.connection() as handed:
+        handed.send(b"GET /slow?watch=1 HTTP/1.1\r\nHost: api\r\n\r\n")
+        await asyncio.wait_for(running.handling.entered.wait(), PATIENCE)
+        assert running.handling.plain == [False]
+        async with running.connection() as raw:
+            await refused(raw)
+
+
+async def test_the_longest_idle_connection_makes_room(
+    pki: TestPki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain_protocol, "_IDLE_ENOUGH_SECONDS", 0.0)
+    async with (
+        serving(pki, maximum_connections=2) as running,
+        running.connection() as older,
+        running.connection() as younger,
+    ):
+        for one in (older, younger):
+            one.send(get("/one"))
+            await one.answer()
+        async with running.connection() as third:
+            third.send(get("/new"))
+            assert (await third.answer()).body == b"/new"
+            await older.closed()
+            younger.send(get("/again"))
+            assert (await younger.answer()).body == b"/again"
+
+
+async def test_who_was_answered_a_moment_ago_is_not_idle(
+    pki: TestPki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain_protocol, "_IDLE_ENOUGH_SECONDS", PATIENCE)
+    async with serving(pki, maximum_connections=1) as running, running.connection() as raw:
+        raw.send(get("/one"))
+        await raw.answer()
+        async with running.connection() as third:
+            await refused(third)
 
 
 @pytest.mark.parametrize(
