@@ -6,10 +6,13 @@ Pure: the caller hands in `now` and what is left to chance.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from podpass.base.logs import Secret
-from podpass.kubelet.refresh import MAX_RETRY, TokenLifetime
+from podpass.kubelet.refresh import TokenLifetime
+
+FUTURE_RETRY = timedelta(seconds=30)
+"""Wait before a token is looked at again that was issued in the future."""
 
 
 @dataclass(slots=True)
@@ -47,7 +50,7 @@ class HeldToken:
         held = cls(token, lifetime, lifetime.refresh_at(slot))
         if now < lifetime.issued_at:
             # The server's clock is still ahead: look again, but do not ask without pause.
-            held.retry_at = now + MAX_RETRY
+            held.retry_at = now + FUTURE_RETRY
         return held
 
     def due(self, now: datetime) -> bool:

@@ -37,7 +37,7 @@ EARLIEST_SHARE = 4
 """No token is refreshed before this part of its period: a quarter."""
 FIRST_RETRY = timedelta(seconds=1)
 """Wait after a failed refresh; doubles up to MAX_RETRY."""
-MAX_RETRY = timedelta(seconds=30)
+MAX_RETRY = timedelta(seconds=60)
 MIN_RETRY = timedelta(seconds=0.5)
 RETRY_SHARE = 60
 """No wait is longer than this part of the life: three of them fit in before FLOOR is reached."""

@@ -86,6 +86,7 @@ class VolumeKeeper:
         self._wakeup = Wakeup(clock)
         self._retry = Backoff(settings.mount_retry, settings.mount_retry_maximum)
         self._all_at = 0.0  # monotonic, of the next pass over all volumes
+        self._prune_at: dict[str, float] = {}  # volume to monotonic
 
     def update(self, pod: Object) -> None:
         """Take over a pod; if its spec or metadata changed, its volumes are gone over at once."""
@@ -103,12 +104,24 @@ class VolumeKeeper:
         while True:
             volumes = mounted_volumes(self.pod) if everything else self._with_due_tokens()
             done = await self._pass(volumes, everything=everything)
+            now = self._clock.monotonic()
+            self._prune_at |= dict.fromkeys(done.written, now + PRUNE_DELAY)
             next_pass, everything = self._next(done, everything=everything)
-            rang = False
-            if done.written:
-                rang = await self._wakeup.wait(min(PRUNE_DELAY, self._left(next_pass)))
-                self._volumes.prune(self.pod, done.written)
-            everything |= rang or await self._wakeup.wait(self._left(next_pass))
+            everything |= await self._rest(next_pass)
+
+    async def _rest(self, until: float) -> bool:
+        """Wait for a moment or a ring, and prune meanwhile; tell whether it rang."""
+        while True:
+            moment = min(until, *self._prune_at.values()) if self._prune_at else until
+            rang = await self._wakeup.wait(self._left(moment))
+            now = self._clock.monotonic()
+            names = {name for name, at in self._prune_at.items() if at <= now}
+            if names:
+                self._volumes.prune(self.pod, names)
+                for name in names:
+                    del self._prune_at[name]
+            if rang or now >= until:
+                return rang
 
     async def _pass(self, volumes: list[Object], *, everything: bool) -> SetUp:
         done = await self._volumes.set_up(self.pod, volumes)

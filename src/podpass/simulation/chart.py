@@ -1,4 +1,7 @@
-"""The rate of requests over time as a picture: SVG, panels below each other, on one scale."""
+"""The rate of requests over time as a picture: SVG, panels below each other, on one scale.
+
+The scale is that of the time after the start, whose own peak may be cut off and is written beside.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from podpass.simulation.run import BIN_SECONDS, Traffic
-from podpass.simulation.scenario import Timeline
+from podpass.simulation.scenario import SETTLING, Timeline
 
 WIDTH, LEFT, RIGHT = 960, 70, 20
 TOP, PANEL, GAP, BOTTOM = 74, 190, 62, 54
@@ -42,13 +45,10 @@ class Panel:
 
 def draw(title: str, panels: Sequence[Panel], timeline: Timeline) -> str:
     """Return the picture as an SVG document."""
-    rates = [
-        first + renewed
-        for panel in panels
-        for first, renewed in zip(panel.traffic.first_tokens, panel.traffic.renewals, strict=True)
-    ]
-    step = _step(max(rates) / BIN_SECONDS, 4)
-    highest = step * (int(max(rates) / BIN_SECONDS / step) + 1)
+    start = int(SETTLING) // BIN_SECONDS
+    busiest = max(1, *(max(_all(panel.traffic)[start:], default=0) for panel in panels))
+    step = _step(busiest / BIN_SECONDS, 4)
+    highest = step * (int(busiest / BIN_SECONDS / step) + 1)
     height = TOP + len(panels) * (PANEL + GAP) - GAP + BOTTOM
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
@@ -82,18 +82,28 @@ def _panel(panel: Panel, timeline: Timeline, top: int, step: float, highest: flo
             f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#dfe4ea"/>',
             _text(LEFT - 8, y + 4, f"{index * step:g}/s", anchor="end"),
         ]
-    everything = [a + b for a, b in zip(traffic.first_tokens, traffic.renewals, strict=True)]
+    everything = _all(traffic)
     for counts, colour in (
         (everything, _FIRST),
         (traffic.renewals, _RENEWAL),
         (traffic.refused, _REFUSED),
     ):
         if any(counts):
-            parts.append(f'<path d="{_area(counts, bottom, scale)}" fill="{colour}"/>')
+            shown = [min(count, int(highest * BIN_SECONDS)) for count in counts]
+            parts.append(f'<path d="{_area(shown, bottom, scale)}" fill="{colour}"/>')
+    if max(everything) > highest * BIN_SECONDS:
+        rate = f"start: {max(everything) / BIN_SECONDS:,.0f}/s"
+        if any(traffic.refused):
+            rate += f", of which {max(traffic.refused) / BIN_SECONDS:,.0f}/s are refused"
+        parts.append(_text(LEFT + 6, top + 12, rate))
     parts.append(
         f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}" stroke="#52606d"/>'
     )
     return parts
+
+
+def _all(traffic: Traffic) -> list[int]:
+    return [a + b for a, b in zip(traffic.first_tokens, traffic.renewals, strict=True)]
 
 
 def _area(counts: Sequence[int], bottom: float, scale: float) -> str:

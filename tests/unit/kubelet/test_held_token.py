@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from podpass.base.logs import Secret
-from podpass.kubelet.held_token import HeldToken
-from podpass.kubelet.refresh import MAX_RETRY, TokenLifetime
+from podpass.kubelet.held_token import FUTURE_RETRY, HeldToken
+from podpass.kubelet.refresh import TokenLifetime
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -39,7 +39,7 @@ def test_a_token_without_a_life_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("ahead", "next_check"),
     [
-        pytest.param(SECOND, NOW + MAX_RETRY, id="ahead"),
+        pytest.param(SECOND, NOW + FUTURE_RETRY, id="ahead"),
         pytest.param(timedelta(0), NOW + 48 * MINUTE, id="at the same time"),
     ],
 )
@@ -55,11 +55,11 @@ def test_a_token_of_the_future_is_looked_at_soon(ahead: timedelta, next_check: d
 def test_failures_put_the_next_attempt_off() -> None:
     held = HeldToken.received(TOKEN, LIFE, 0.0, NOW)
     waits = []
-    for _ in range(7):
+    for _ in range(8):
         held.refresh_failed(NOW, 0.0)
         moment = held.next_check()
         assert moment is not None
         waits.append((moment - NOW).total_seconds())
-    assert waits == [1, 2, 4, 8, 16, 30, 30]
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
     held.looked_at()
     assert held.next_check() == NOW + 48 * MINUTE

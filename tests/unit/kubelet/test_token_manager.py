@@ -14,6 +14,7 @@ from podpass.api.errors import StatusError
 from podpass.api.meta import format_time
 from podpass.api.resources import Object
 from podpass.client.rest import ConnectionFailed
+from podpass.kubelet.held_token import FUTURE_RETRY
 from podpass.kubelet.refresh import MAX_RETRY
 from podpass.kubelet.token_manager import (
     SWEEP_SECONDS,
@@ -244,7 +245,7 @@ async def test_a_token_of_the_future_is_replaced_as_soon_as_the_clocks_agree(
 ) -> None:
     issuer.skew = timedelta(hours=2)
     assert await tokens.token(KEY) == "token-1"
-    assert tokens.next_check("uid-1") == clock.now() + MAX_RETRY, "not asked for without pause"
+    assert tokens.next_check("uid-1") == clock.now() + FUTURE_RETRY, "not asked for without pause"
     issuer.skew = timedelta(0)
     await clock.advance(1)
     assert await tokens.token(KEY) == "token-2"
