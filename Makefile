@@ -11,7 +11,7 @@ RERUNS := $(if $(CI),--reruns 1 -r R)
 SECONDS ?= 600
 MUTANTS ?= podpass.jose.* podpass.serviceaccount.*
 
-.PHONY: up down test check compatibility unit e2e clients clients-long bench mutation chaos fix clean
+.PHONY: up down test test-all long check compatibility unit e2e clients clients-page clients-long bench mutation chaos fix clean
 
 up: $(STAMP)  ## cluster of 3 nodes, and a pod with its token
 	$(BIN)/podpass up --detach
@@ -20,7 +20,12 @@ up: $(STAMP)  ## cluster of 3 nodes, and a pod with its token
 down: $(STAMP)  ## stop the cluster
 	$(BIN)/podpass down
 
-test: check unit e2e  ## everything but the clients
+test: check unit e2e clients  ## proves every rule; under ten minutes on two cores
+
+test-all: test long  ## and what takes its time
+
+long: $(STAMP) clients-long  ## processes killed under load, clients with tokens of five minutes
+	$(BIN)/pytest -q -rs $(RERUNS) tests/long
 
 check: $(STAMP)  ## format, lint, types, layers, the page of rules
 	$(BIN)/ruff format --check -q .
@@ -28,6 +33,7 @@ check: $(STAMP)  ## format, lint, types, layers, the page of rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.compatibility check
+	$(BIN)/python -m tests.clients.page check
 
 compatibility: $(STAMP)  ## docs/compatibility.md, from the tests
 	$(BIN)/python -m tests.compatibility
@@ -39,10 +45,13 @@ e2e: $(STAMP)  ## real kubectl, real processes
 	$(BIN)/pytest -q $(RERUNS) -n $(WORKERS) --dist loadfile tests/e2e
 
 clients: $(STAMP) $(CLIENTS_STAMP)  ## the client libraries and tools that people use
-	$(BIN)/pytest -q -rs tests/clients
+	$(BIN)/pytest -q -rs $(RERUNS) -n $(WORKERS) --dist loadfile tests/clients
+
+clients-page: $(STAMP) $(CLIENTS_STAMP)  ## the table of docs/clients.md, from the tests and what is installed
+	$(BIN)/python -m tests.clients.page
 
 clients-long: $(STAMP) $(CLIENTS_STAMP)  ## clients in pods with tokens of five minutes, read as seldom as they do
-	$(BIN)/pytest -q -rs tests/clients/test_rotation.py --client-token-seconds 300
+	$(BIN)/pytest -q -rs $(RERUNS) tests/clients/test_rotation.py --client-token-seconds 300
 
 bench: $(STAMP)  ## the budgets, measured (benchmarks/README.md); BENCH=--help for more
 	PYTHONPATH=tests/e2e $(BIN)/python -m benchmarks.run $(BENCH)

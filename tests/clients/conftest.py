@@ -1,4 +1,4 @@
-"""One cluster of one node; pods that follow a rotation run beside the other tests."""
+"""One cluster of one node for each worker."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def kubeconfig(cluster: ClusterUnderTest) -> Path:
     return cluster.home / "kubeconfigs" / "admin.kubeconfig"
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def rotating_pods(cluster: ClusterUnderTest, pytestconfig: pytest.Config) -> RotatingPods:
-    """Pods with a client each, started first: a rotation takes longest."""
+    """Pods with a client each, all started at once: a rotation takes longest."""
     seconds: int = pytestconfig.getoption("--client-token-seconds")
     pods = RotatingPods(cluster, seconds)
     pods.start()

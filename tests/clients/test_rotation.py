@@ -1,7 +1,4 @@
-"""In a pod, no client sees a failed request while the kubelet rotates its token.
-
-Last, since the pods have been at it since the suite began.
-"""
+"""In a pod, no client sees a failed request while the kubelet rotates its token."""
 
 from __future__ import annotations
 

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import sys
 from pathlib import Path
 
-import pytest
-
+from tests.compatibility.collection import CollectionFailed, collect
 from tests.compatibility.evidence import evidence_by_rule
 from tests.compatibility.page import UNPROVEN, render, states
 from tests.compatibility.rule_list import read_topics
 
 PAGE = Path("docs/compatibility.md")
 TESTS = ("tests/unit", "tests/e2e")
-LINES_OF_A_FAILURE = 30
 UNPROVEN_AT_MOST = 0
-
-
-class _Collected:
-    items: list[pytest.Item]
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self.items = list(session.items)
 
 
 def main(arguments: list[str]) -> int:
     """Collect the tests and write or check the page; returns the exit status."""
-    collected, output = _Collected(), io.StringIO()
-    with contextlib.redirect_stdout(output):
-        status = pytest.main(
-            ["--collect-only", "-qq", "-W", "default", "-p", "no:cacheprovider", *TESTS],
-            plugins=[collected],
-        )
-    if status != pytest.ExitCode.OK:
-        sys.stderr.write("\n".join(output.getvalue().splitlines()[-LINES_OF_A_FAILURE:]))
-        return int(status)
-    topics, tests = read_topics(), evidence_by_rule(collected.items)
+    try:
+        items = collect(*TESTS)
+    except CollectionFailed as failed:
+        sys.stderr.write(f"{failed}\n")
+        return 1
+    topics, tests = read_topics(), evidence_by_rule(items)
     page = render(topics, tests)
     unproven = [rule for rule, state in states(topics, tests).items() if state == UNPROVEN]
     if arguments != ["check"]:
