@@ -144,8 +144,8 @@ def compose(base: Foundation) -> RequestFlow:
         deletes=deletes,
         special=special,
         pods=PodConnect(cached, base.kubelets),
-        scales=ScaleHandlers(reads, writes),
-        custom_scales=CustomScaleHandlers(reads, writes),
+        scales=ScaleHandlers(reads, writes, clock),
+        custom_scales=CustomScaleHandlers(reads, writes, clock),
         evictions=EvictionHandler(objects, writes, deletes, clock),
     )
     documents = IssuerDocuments(

@@ -11,15 +11,17 @@ import orjson
 from aiohttp import web
 
 from podpass.api import errors
+from podpass.api.managed_fields.owners import read_owners, write_owners
 from podpass.api.resources import Object, Resource
+from podpass.apiserver.apply_body import applies
 from podpass.apiserver.read_handlers import ReadHandlers
 from podpass.apiserver.request_context import RequestContext
 from podpass.apiserver.responses import object_response
+from podpass.apiserver.scale_apply import API_VERSION, apply_scale, read_application
 from podpass.apiserver.scale_handlers import scale_of, scaled
 from podpass.apiserver.write_handlers import WriteHandlers
+from podpass.base.clock import Clock
 from podpass.storage.stored_object import StoredObject
-
-_API_VERSION = "autoscaling/v1"
 
 
 def custom_scale_of(resource: Resource, obj: Object) -> Object:
@@ -63,9 +65,10 @@ def custom_scaled(resource: Resource, obj: Object, scale: Object) -> Object:
 class CustomScaleHandlers:
     """Answers get, update and patch of `scale`."""
 
-    def __init__(self, reads: ReadHandlers, writes: WriteHandlers) -> None:
+    def __init__(self, reads: ReadHandlers, writes: WriteHandlers, clock: Clock) -> None:
         self._reads = reads
         self._writes = writes
+        self._clock = clock
 
     async def get(self, context: RequestContext, resource: Resource) -> web.Response:
         """GET.
@@ -81,7 +84,7 @@ class CustomScaleHandlers:
         Raises:
             StatusError: 400, 403, 404, 409, 422.
         """
-        scale = await self._writes.decode(context, _API_VERSION, "Scale")
+        scale = await self._writes.decode(context, API_VERSION, "Scale")
         return await self._writes.write(
             context,
             resource,
@@ -95,7 +98,9 @@ class CustomScaleHandlers:
         Raises:
             StatusError: 400, 403, 404, 409, 415, 422.
         """
-        apply = await self._writes.read_patch(context, _API_VERSION, "Scale")
+        if applies(context):
+            return await self._apply(context, resource)
+        apply = await self._writes.read_patch(context, API_VERSION, "Scale")
 
         def change(stored: StoredObject) -> Object:
             shown = custom_scale_of(resource, stored.object)
@@ -103,6 +108,28 @@ class CustomScaleHandlers:
 
         return await self._writes.write(
             context, resource, change, lambda stored: _answer(context, resource, stored)
+        )
+
+    async def _apply(self, context: RequestContext, resource: Resource) -> web.Response:
+        request = await read_application(context, resource, self._clock)
+        path = tuple(f"f:{step}" for step in _steps(_paths(resource)["specReplicasPath"]))
+
+        def change(stored: StoredObject) -> Object:
+            obj = orjson.loads(stored.raw)
+            owners = read_owners(obj["metadata"].pop("managedFields", None)) or {}
+            scale, owners = apply_scale(
+                request,
+                custom_scale_of(resource, obj),
+                owners,
+                path=path,
+                api_version=resource.api_version,
+            )
+            new = custom_scaled(resource, obj, scale)
+            new["metadata"]["managedFields"] = write_owners(owners)
+            return new
+
+        return await self._writes.write(
+            context, resource, change, lambda stored: _answer(context, resource, stored), owned=True
         )
 
 

@@ -9,16 +9,18 @@ import orjson
 from aiohttp import web
 
 from podpass.api import errors, field_errors
+from podpass.api.managed_fields.owners import read_owners, write_owners
 from podpass.api.meta import name_of, namespace_of, resource_version_of, uid_of
 from podpass.api.resources import AUTOSCALING, Object, Resource
 from podpass.api.selectors import label_selector_text
+from podpass.apiserver.apply_body import applies
 from podpass.apiserver.read_handlers import ReadHandlers
 from podpass.apiserver.request_context import RequestContext
 from podpass.apiserver.responses import object_response
+from podpass.apiserver.scale_apply import API_VERSION, apply_scale, read_application
 from podpass.apiserver.write_handlers import WriteHandlers
+from podpass.base.clock import Clock
 from podpass.storage.stored_object import StoredObject
-
-_API_VERSION = f"{AUTOSCALING}/v1"
 
 
 def scale_of(obj: Object) -> Object:
@@ -28,7 +30,7 @@ def scale_of(obj: Object) -> Object:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     return {
         "kind": "Scale",
-        "apiVersion": _API_VERSION,
+        "apiVersion": API_VERSION,
         "metadata": {key: metadata[key] for key in kept if key in metadata},
         "spec": {"replicas": spec.get("replicas", 0)},
         "status": {
@@ -64,9 +66,10 @@ def scaled(obj: Object, scale: Object) -> Object:
 class ScaleHandlers:
     """Answers get, update and patch of `scale`."""
 
-    def __init__(self, reads: ReadHandlers, writes: WriteHandlers) -> None:
+    def __init__(self, reads: ReadHandlers, writes: WriteHandlers, clock: Clock) -> None:
         self._reads = reads
         self._writes = writes
+        self._clock = clock
 
     async def get(self, context: RequestContext, resource: Resource) -> web.Response:
         """GET.
@@ -82,7 +85,7 @@ class ScaleHandlers:
         Raises:
             StatusError: 400, 403, 404, 409, 422.
         """
-        scale = await self._writes.decode(context, _API_VERSION, "Scale")
+        scale = await self._writes.decode(context, API_VERSION, "Scale")
         return await self._writes.write(
             context,
             resource,
@@ -96,7 +99,9 @@ class ScaleHandlers:
         Raises:
             StatusError: 400, 403, 404, 409, 415, 422.
         """
-        apply = await self._writes.read_patch(context, _API_VERSION, "Scale")
+        if applies(context):
+            return await self._apply(context, resource)
+        apply = await self._writes.read_patch(context, API_VERSION, "Scale")
 
         def change(stored: StoredObject) -> Object:
             obj = orjson.loads(stored.raw)
@@ -104,6 +109,23 @@ class ScaleHandlers:
 
         return await self._writes.write(
             context, resource, change, lambda stored: _answer(context, stored)
+        )
+
+    async def _apply(self, context: RequestContext, resource: Resource) -> web.Response:
+        request = await read_application(context, resource, self._clock)
+
+        def change(stored: StoredObject) -> Object:
+            obj = orjson.loads(stored.raw)
+            owners = read_owners(obj["metadata"].pop("managedFields", None)) or {}
+            scale, owners = apply_scale(
+                request, scale_of(obj), owners, api_version=resource.api_version
+            )
+            new = scaled(obj, scale)
+            new["metadata"]["managedFields"] = write_owners(owners)
+            return new
+
+        return await self._writes.write(
+            context, resource, change, lambda stored: _answer(context, stored), owned=True
         )
 
 

@@ -16,6 +16,7 @@ from podpass.testing.api_server import RunningApiServer
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 SCALE = f"{DEPLOYMENTS}/web/scale"
 MERGE = "application/merge-patch+json"
+APPLY = "application/apply-patch+yaml"
 
 STORED: Object = {
     "metadata": {"name": "web", "namespace": "ns", "uid": "u", "resourceVersion": "7"},
@@ -123,3 +124,61 @@ async def test_over_https(api: RunningApiServer, deployment: Object) -> None:
         assert await size(admin) == (2, 3)
         await call(admin, "GET", f"{DEPLOYMENTS}/nobody/scale", expect=404)
         await call(admin, "DELETE", SCALE, expect=405)
+
+
+def applied(**spec: int) -> Object:
+    return {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {}, "spec": spec}
+
+
+async def test_a_scale_is_applied(api: RunningApiServer, deployment: Object) -> None:
+    assert deployment["spec"]["replicas"] == 1
+    async with api.admin() as admin:
+
+        async def apply(scale: Object, query: str, expect: int = 200) -> Any:
+            return await call(
+                admin, "PATCH", f"{SCALE}?{query}", scale, content_type=APPLY, expect=expect
+            )
+
+        async def owners() -> dict[str, list[tuple[str, str]]]:
+            found = await call(admin, "GET", f"{DEPLOYMENTS}/web")
+            return {
+                entry["manager"]: [(entry["apiVersion"], entry.get("subresource", ""))]
+                for entry in found["metadata"].get("managedFields", [])
+                if "f:replicas" in entry["fieldsV1"].get("f:spec", {})
+            }
+
+        unnamed = await apply(applied(replicas=3), "", 422)
+        assert "fieldManager: Required value" in unnamed["message"]
+        refused = await apply(applied(replicas=3), "fieldManager=one", 409)
+        assert 'conflict with "before-first-apply" using autoscaling/v1' in refused["message"]
+        scale = await apply(applied(replicas=3), "fieldManager=one&force=true")
+        assert (scale["kind"], scale["spec"]) == ("Scale", {"replicas": 3})
+        assert await size(admin) == (3, 2)
+        assert await owners() == {"one": [("apps/v1", "scale")]}
+        await apply(applied(replicas=4), "fieldManager=one")
+        assert await size(admin) == (4, 3)
+        refused = await apply(applied(replicas=5), "fieldManager=two", 409)
+        assert 'conflict with "one" with subresource "scale": .spec.replicas' in refused["message"]
+        assert refused["details"]["causes"][0]["reason"] == "FieldManagerConflict"
+        await apply(applied(replicas=5), "fieldManager=two&force=true&dryRun=All")
+        assert await size(admin) == (4, 3)
+        await apply(applied(replicas=4), "fieldManager=two")
+        assert sorted(await owners()) == ["one", "two"]
+        await apply(applied(replicas=5), "fieldManager=two&force=true")
+        assert sorted(await owners()) == ["two"]
+        await call(
+            admin, "PATCH", f"{SCALE}?fieldManager=x", {"spec": {"replicas": 6}}, content_type=MERGE
+        )
+        assert list(await owners()) == ["x"]
+        negative = await apply(applied(replicas=-1), "fieldManager=x&force=true", 422)
+        assert "must be greater than or equal to 0" in negative["message"]
+        other = applied(replicas=1) | {"metadata": {"name": "other"}}
+        await apply(other, "fieldManager=x", 400)
+        await apply({"kind": "Pod", "apiVersion": "v1"}, "fieldManager=x", 400)
+        await call(
+            admin, "PATCH", f"{DEPLOYMENTS}/nobody/scale?fieldManager=x", applied(replicas=1),
+            content_type=APPLY, expect=404,
+        )  # fmt: skip
+        await call(
+            admin, "PATCH", f"{SCALE}?force=true", {"spec": {}}, content_type=MERGE, expect=422
+        )

@@ -74,6 +74,25 @@ async def test_status_and_scale_stand_apart_from_the_rest(api: RunningApiServer)
         assert (await call(admin, "GET", no_status))[0] == 404
 
 
+async def test_a_scale_is_applied(api: RunningApiServer) -> None:
+    async with api.admin() as admin:
+        await define(admin, cron_tab_definition())
+        await call(admin, "POST", CRON_TABS, cron_tab())
+        path = f"{CRON_TABS}/nightly"
+        scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 3}}
+        headers = {"Content-Type": "application/apply-patch+yaml"}
+        for force, expected in (("false", 409), ("true", 200)):
+            code, _ = await call(
+                admin, "PATCH", f"{path}/scale?fieldManager=m&force={force}", scale, **headers
+            )
+            assert code == expected
+        _, shown = await call(admin, "GET", path)
+        assert shown["spec"]["replicas"] == 3
+        owner = next(one for one in shown["metadata"]["managedFields"] if one["manager"] == "m")
+        assert (owner["subresource"], owner["apiVersion"]) == ("scale", f"{GROUP}/v1")
+        assert owner["fieldsV1"] == {"f:spec": {"f:replicas": {}}}
+
+
 async def test_versions_differ_in_their_api_version_only(api: RunningApiServer) -> None:
     async with api.admin() as admin:
         await define(admin, cron_tab_definition())
