@@ -1,7 +1,8 @@
 """Processes that sign, called up under load and dismissed when it is quiet (docs/adr/0061).
 
 1. There are none until somebody calls them up; then one for each processor.
-2. A signature goes to the process with the fewest to make.
+2. A signature goes to the first process until it has a few to make: one that is awake is cheaper
+   than two that are woken in turn. When all have, it goes to the one with the fewest.
 3. A process that dies takes nothing along: what it was asked for is an error, `ProcessesGone`, and
    the caller signs itself. After the last has gone the next call brings new ones.
 4. After `quiet_seconds` without a signature all are dismissed.
@@ -23,6 +24,7 @@ from podpass.apiserver.signing_worker import frame, take_frames
 from podpass.jose.keys import SigningKey
 
 QUIET_SECONDS: Final = 60.0
+_DEPTH: Final = 6
 
 _log = logging.getLogger("signing")
 
@@ -123,7 +125,9 @@ class SigningProcesses:
             raise ProcessesGone
         loop = asyncio.get_running_loop()
         self._used = loop.time()
-        worker = min(self._workers, key=_load)
+        worker = next((one for one in self._workers if len(one.asked) < _DEPTH), None)
+        if worker is None:
+            worker = min(self._workers, key=_load)
         future: asyncio.Future[bytes] = loop.create_future()
         worker.asked.append(future)
         worker.send(data)
