@@ -11,7 +11,7 @@ RERUNS := $(if $(CI),--reruns 1 -r R)
 SECONDS ?= 600
 MUTANTS ?= podpass.jose.* podpass.serviceaccount.*
 
-.PHONY: up down test test-all long check compatibility unit e2e clients clients-page clients-long bench mutation chaos fix clean
+.PHONY: up down test test-all long check compatibility unit e2e clients clients-page clients-long bench bench-tokens mutation chaos fix clean
 
 up: $(STAMP)  ## cluster of 3 nodes, and a pod with its token
 	$(BIN)/podpass up --detach
@@ -58,6 +58,9 @@ bench: $(STAMP)  ## the budgets, measured (benchmarks/README.md); BENCH=--help f
 
 chaos: $(STAMP)  ## kill -9 under load, and judge: SECONDS=600 SEED=n (docs/faults.md)
 	PYTHONPATH=tests/e2e $(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+bench-tokens: $(STAMP)  ## one kubelet that keeps 5,000 tokens fresh
+	PYTHONPATH=tests/e2e $(BIN)/python -m benchmarks.many_tokens $(BENCH)
 
 mutation: $(STAMP)  ## what changed code would go unnoticed (docs/mutation.md)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[mutation]'
