@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from podpass.bootstrap.cluster import load_cluster
 from podpass.bootstrap.home import Home
 from podpass.kubelet.runtime.record import start_ticks
 from tests.chaos.load import Findings, Load
-from tests.chaos.schedule import SUPERVISOR, kills
-from tests.chaos.victims import victims
+from tests.chaos.schedule import EVERYTHING, SUPERVISOR, kills
+from tests.chaos.victims import Victim, victims
 
 KILL_EVERY = 3.0
 """Mean seconds between two kills."""
@@ -91,12 +91,19 @@ class _Supervised:
     @property
     def is_up(self) -> bool:
         """Whether it has said that it only waits now."""
-        self.check()
+        assert self._process.poll() is None, self._log.read_text()[-2000:]
         return "Ctrl-C stops" in self._log.read_text()
 
-    def check(self) -> None:
-        """Fail if it has ended by itself."""
-        assert self._process.poll() is None, self._log.read_text()[-2000:]
+    def look(self) -> str:
+        """Start it again if it gave up, as it does when a kubelet ends before the cluster is up.
+
+        Returns:
+            What it said, or nothing if it runs.
+        """
+        if self._process.poll() is None:
+            return ""
+        self._process = self._start()
+        return self._log.read_text().splitlines()[-1][:200]
 
     def kill(self) -> None:
         """Kill it, and start it again."""
@@ -137,6 +144,7 @@ async def run_chaos(
         await load.start()
         killed = await _kill(home, supervised, load, seed=seed, seconds=seconds, say=say)
         ended = time.monotonic()
+        supervised.look()
         findings = await load.finish()
         recovery = time.monotonic() - ended
     finally:
@@ -162,20 +170,24 @@ async def _kill(
         await asyncio.sleep(max(0.0, min(left, kill.after)))
         if left < kill.after:
             return killed
-        supervised.check()
         moment = f"[{time.monotonic() - started:6.1f}]"
-        if kill.kind == SUPERVISOR:
-            await asyncio.to_thread(supervised.kill)
-            say(f"{moment} {kill.kind}")
-            killed[kill.kind] += 1
-        else:
+        if said := supervised.look():
+            say(f"{moment} started again: {SUPERVISOR}, which had ended: {said}")
+        found: Sequence[Victim] = []
+        if kill.kind == EVERYTHING:
+            found = victims(home)
+        elif kill.kind != SUPERVISOR:
             found = kill.choose([one for one in victims(home) if one.kind == kill.kind])
-            for victim in found:
-                if start_ticks(victim.pid) == victim.ticks:
-                    os.kill(victim.pid, signal.SIGKILL)
-                    killed[kill.kind] += 1
-            where = ", ".join(victim.node for victim in found)
-            say(f"{moment} {kill.kind} on {where or 'no node: none runs'}")
+        for victim in found:
+            if start_ticks(victim.pid) == victim.ticks:
+                os.kill(victim.pid, signal.SIGKILL)
+                killed[victim.kind] += 1
+        where = f"{kill.kind}, {len(found)}: {', '.join(victim.node for victim in found)}"
+        if kill.kind in (EVERYTHING, SUPERVISOR):
+            where = kill.kind
+            killed[SUPERVISOR] += 1
+            await asyncio.to_thread(supervised.kill)
+        say(f"{moment} {where}")
         wrong = load.interim()
         for text in wrong[complaints:]:
             say(f"{moment} VIOLATION {text}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 SUPERVISOR = "podpass up"
+EVERYTHING = "everything"
 WEIGHTS = {
     "kube-apiserver": 9,
     "kubelet": 9,
@@ -20,6 +21,7 @@ WEIGHTS = {
     "shim of keeper": 2,
     "sandbox of keeper": 2,
     SUPERVISOR: 2,
+    EVERYTHING: 1,
 }
 ALL_AT_ONCE = 0.08
 """How often all processes of a kind die together."""

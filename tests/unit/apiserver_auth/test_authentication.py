@@ -306,6 +306,18 @@ async def test_the_cache_is_bounded_and_forgets_the_stale() -> None:
     assert len(cache._entries) == 1
 
 
+@pytest.mark.parametrize("step", [3600, -3600], ids=["forward", "back"])
+async def test_a_clock_that_is_set_prolongs_nothing(step: float) -> None:
+    clock = FakeClock()
+    cache: TokenCache[int] = TokenCache(clock)
+    cache.put(b"key", 7)
+    clock.step(step)
+    await clock.advance(9.9)
+    assert cache.get(b"key") == 7
+    await clock.advance(0.1)
+    assert cache.get(b"key") is None
+
+
 class SlowObjects:
     """Has no cache; every live read waits until it may go on."""
 
