@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from harness import ClusterUnderTest, eventually, free_port
 
+from podpass.base.tasks import random_suffix
+
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterUnderTest]:
@@ -27,9 +29,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterUnderTe
 @pytest.fixture
 def namespace(cluster: ClusterUnderTest, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace of the test's own, with the service account build-robot."""
-    name = "t-" + "".join(c if c.isalnum() else "-" for c in request.node.name.lower())[:40].strip(
-        "-"
-    )
+    letters = "".join(c if c.isalnum() else "-" for c in request.node.name.lower())
+    name = f"t-{letters[:40].strip('-')}-{random_suffix()}"  # one that is run again has another
     cluster.ok("create", "namespace", name)
     cluster.ok("create", "-n", name, "sa", "build-robot")
     eventually(
