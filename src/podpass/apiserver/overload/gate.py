@@ -12,6 +12,7 @@ Who gets a seat is decided by `fair_lane`.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeAlias, TypeVar
 
@@ -29,8 +30,27 @@ WAIT_SECONDS: Final = 5.0
 _STREAMS: Final = frozenset({"attach", "exec", "log", "portforward", "proxy"})
 
 R = TypeVar("R")
-Ticket: TypeAlias = "asyncio.Future[Reason | None]"
-"""None once there is a seat; otherwise why there will be none."""
+
+
+class Ticket:
+    """A request in a queue.
+
+    Attributes:
+        flow: Whose it is.
+        lane: Where it waits.
+        deadline: When it is refused, in seconds of the clock.
+        called: None once there is a seat; otherwise why there will be none.
+    """
+
+    __slots__ = ("called", "deadline", "flow", "lane")
+
+    def __init__(self, lane: _Lane, flow: str, deadline: float) -> None:
+        self.lane = lane
+        self.flow = flow
+        self.deadline = deadline
+        self.called: asyncio.Future[Reason | None] = asyncio.get_running_loop().create_future()
+
+
 _Lane: TypeAlias = FairLane[Ticket]
 
 
@@ -81,6 +101,8 @@ class Gate:
         self._wait_seconds = wait_seconds
         self._pace = RefusalPace()
         self._left: list[tuple[_Lane, str]] = []
+        self._by_age: deque[Ticket] = deque()
+        self._expiry: asyncio.TimerHandle | None = None
 
     async def run(self, user: UserInfo, info: RequestInfo, serve: Callable[[], Awaitable[R]]) -> R:
         """Return what `serve` returns, called when it is the request's turn.
@@ -118,7 +140,10 @@ class Gate:
             lane.leave(flow)
         for lane in self._lanes.values():
             while (ticket := lane.next()) is not None:
-                ticket.set_result(None)
+                if ticket.called.done():  # its client has just gone
+                    lane.leave(ticket.flow)
+                else:
+                    ticket.called.set_result(None)
 
     async def _wait(self, lane: _Lane, schema: str, flow: str) -> None:
         """Return with a seat.
@@ -126,25 +151,24 @@ class Gate:
         Raises:
             StatusError: 429.
         """
-        loop = asyncio.get_running_loop()
         started = self._clock.monotonic()
-        ticket: Ticket = loop.create_future()
+        ticket = Ticket(lane, flow, started + self._wait_seconds)
         refused = lane.queue(flow, ticket)
         if refused is not None:
-            refused.set_result("queue-full")
-        expiry = loop.call_later(self._wait_seconds, self._expire, lane, flow, ticket)
+            refused.called.set_result("queue-full")
+        if refused is not ticket:
+            self._expire_later(ticket)
         counts = self._metrics.counts[schema]
         counts.waiting += 1
+        called = ticket.called
         try:
-            # Cancelled, the ticket must still say whether it was given a seat.
-            reason = await asyncio.shield(ticket)
+            reason = await called
         except asyncio.CancelledError:
-            if not lane.abandon(flow, ticket) and ticket.done() and ticket.result() is None:
+            if not lane.abandon(flow, ticket) and not called.cancelled() and not called.result():
                 self._leave(lane, flow)
             raise
         finally:
             counts.waiting -= 1
-            expiry.cancel()
         now = self._clock.monotonic()
         self._metrics.waited(schema, now - started, executed=reason is None)
         if reason is not None:
@@ -152,6 +176,25 @@ class Gate:
             await self._clock.sleep(self._pace.delay(now))
             raise too_busy()
 
-    def _expire(self, lane: _Lane, flow: str, ticket: Ticket) -> None:
-        if lane.abandon(flow, ticket):
-            ticket.set_result("time-out")
+    def _expire_later(self, ticket: Ticket) -> None:
+        """Watch the deadline of a ticket: all wait equally long, so one timer is enough."""
+        tickets = self._by_age
+        while tickets and tickets[0].called.done():
+            tickets.popleft()
+        tickets.append(ticket)
+        if self._expiry is None:
+            self._expire_at(ticket.deadline)
+
+    def _expire_at(self, deadline: float) -> None:
+        seconds = max(0.0, deadline - self._clock.monotonic())
+        self._expiry = asyncio.get_running_loop().call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        tickets, now = self._by_age, self._clock.monotonic()
+        self._expiry = None
+        while tickets and (tickets[0].called.done() or tickets[0].deadline <= now):
+            ticket = tickets.popleft()
+            if ticket.lane.abandon(ticket.flow, ticket) and not ticket.called.done():
+                ticket.called.set_result("time-out")
+        if tickets:
+            self._expire_at(tickets[0].deadline)
