@@ -35,12 +35,8 @@ class Kubelets(Protocol):
         """Forget what the pod had: it is a new one, with a new UID."""
         ...
 
-    def due(self, pod: int, now: float) -> bool:
-        """Tell whether the pod's token is asked for when it is looked at now."""
-        ...
-
-    def received(self, pod: int, issued_at: int, now: float) -> float:
-        """Take a new token over; returns when it is looked at next."""
+    def received(self, pod: int, issued_at: int) -> float:
+        """Take a new token over; returns when it is looked at next, and found to be due."""
         ...
 
     def failed(self, pod: int, outcome: Outcome, now: float) -> float:
@@ -79,16 +75,13 @@ class PodpassKubelets:
         self._held[pod] = None
         self._mounts.pop(pod, None)
 
-    def due(self, pod: int, now: float) -> bool:
-        held = self._held[pod]
-        return held is None or held.due(_moment(now))
-
-    def received(self, pod: int, issued_at: int, now: float) -> float:
+    def received(self, pod: int, issued_at: int) -> float:
         issued = _moment(issued_at)
         lifetime = TokenLifetime(issued, issued + self._life)
-        held = HeldToken.received(_TOKEN, lifetime, self._slots[pod], _moment(now))
+        held = HeldToken.received(_TOKEN, lifetime, self._slots[pod], issued)
         self._held[pod] = held
-        self._mounts.pop(pod, None)
+        if pod in self._mounts:
+            del self._mounts[pod]
         return self._next_look(held)
 
     def failed(self, pod: int, outcome: Outcome, now: float) -> float:  # noqa: ARG002 - all alike
@@ -98,10 +91,11 @@ class PodpassKubelets:
             held.refresh_failed(moment, self._choose())
             return self._next_look(held)
         self._held[pod] = None
-        settings = self._settings
-        backoff = self._mounts.setdefault(
-            pod, Backoff(settings.mount_retry, settings.mount_retry_maximum)
-        )
+        backoff = self._mounts.get(pod)
+        if backoff is None:
+            settings = self._settings
+            backoff = Backoff(settings.mount_retry, settings.mount_retry_maximum)
+            self._mounts[pod] = backoff
         return now + backoff.next_delay()
 
     def _next_look(self, held: HeldToken) -> float:

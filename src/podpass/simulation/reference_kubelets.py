@@ -49,10 +49,7 @@ class ReferenceKubelets:
         self._expires[pod] = None
         self._failures[pod] = 0
 
-    def due(self, pod: int, now: float) -> bool:  # noqa: ARG002 - looked at when due only
-        return True
-
-    def received(self, pod: int, issued_at: int, now: float) -> float:  # noqa: ARG002 - its syncs are older
+    def received(self, pod: int, issued_at: int) -> float:
         self._expires[pod] = issued_at + self._life
         self._failures[pod] = 0
         jitter = int(self._choose() * JITTER_STEPS)

@@ -60,25 +60,23 @@ async def test_a_hollow_kubelet_asks_when_the_real_token_manager_asks() -> None:
 
     hollow = podpass_kubelets()
     simulated = [0.0]
-    moment = hollow.received(0, 0, 0.0)
+    moment = hollow.received(0, 0)
     while moment <= asked[-1] + 1:
         simulated.append(moment)
-        assert hollow.due(0, moment)
         if 7200 <= moment < 9000:
             # The real one looks at its retry's time, the hollow one a moment later.
             moment = hollow.failed(0, Outcome.UNREACHABLE, moment)
         else:
-            moment = hollow.received(0, int(moment), moment)
+            moment = hollow.received(0, int(moment))
     assert simulated == pytest.approx(asked, abs=1.0)
     assert len(asked) > 8
 
 
 def test_a_pod_made_anew_has_another_slot() -> None:
     kubelets = podpass_kubelets()
-    first = kubelets.received(0, 0, 0.0)
+    first = kubelets.received(0, 0)
     kubelets.start_pod(0)
-    assert kubelets.due(0, 1.0)
-    assert kubelets.received(0, 0, 0.0) != first
+    assert kubelets.received(0, 0) != first
 
 
 def test_a_pod_without_a_token_is_tried_again_as_volumes_are() -> None:
@@ -89,7 +87,7 @@ def test_a_pod_without_a_token_is_tried_again_as_volumes_are() -> None:
 
 def test_an_expired_token_is_as_none() -> None:
     kubelets = podpass_kubelets()
-    kubelets.received(0, 0, 0.0)
+    kubelets.received(0, 0)
     assert kubelets.failed(0, Outcome.UNREACHABLE, LIFE) == pytest.approx(LIFE + 1.05)
     assert kubelets.failed(0, Outcome.UNREACHABLE, LIFE + 1) == pytest.approx(LIFE + 1.2)
 
@@ -111,12 +109,12 @@ def reference(share: float = 0.0, life: int = LIFE) -> ReferenceKubelets:
 def test_the_reference_asks_at_the_sync_after_the_moment(
     share: float, life: int, moment: float
 ) -> None:
-    assert reference(share, life).received(0, 0, 0.0) == pytest.approx(moment, abs=0.01)
+    assert reference(share, life).received(0, 0) == pytest.approx(moment, abs=0.01)
 
 
 def test_the_reference_retries_with_the_next_sync_while_the_token_is_valid() -> None:
     kubelets = reference(0.5)
-    kubelets.received(0, 0, 0.0)
+    kubelets.received(0, 0)
     assert kubelets.failed(0, Outcome.UNREACHABLE, LIFE) == LIFE + 75
     assert kubelets.failed(0, Outcome.UNREACHABLE, LIFE + 1) == LIFE + 1.5
     assert kubelets.failed(0, Outcome.REFUSED, LIFE + 1) == LIFE + 2

@@ -30,11 +30,8 @@ class EveryFifteenMinutes:
     def start_pod(self, pod: int) -> None:
         self.started.append(pod)
 
-    def due(self, _pod: int, _now: float) -> bool:
-        return True
-
-    def received(self, _pod: int, _issued_at: int, now: float) -> float:
-        return now + 900
+    def received(self, _pod: int, issued_at: int) -> float:
+        return issued_at + 900
 
     def failed(self, _pod: int, _outcome: Outcome, now: float) -> float:
         return now + 10
