@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -53,7 +54,8 @@ def test_inspect_shows_every_claim_and_no_signature() -> None:
     assert rows["issuer"] == '"https://issuer.example"'
     assert rows["pod"] == '"app-0" uid "P"'
     assert rows["audiences"] == '"vault"'
-    assert "UTC (in 59 min" in rows["expires"]
+    # NOW is when this file was imported, some minutes ago where all tests run.
+    assert re.search(r"UTC \(in [45]\d min", rows["expires"])
     assert "ago" in rows["issued"]
     assert "anybody can write such a token" in result.stderr
     assert token.rpartition(".")[2] not in result.output
