@@ -12,6 +12,7 @@ import click
 
 from podpass.base.clock import SystemClock
 from podpass.base.logs import configure_logging
+from podpass.cli.spans import Span
 from podpass.client.config import ConfigError, load_kubeconfig
 from podpass.client.rest import RestClient
 from podpass.operator.installer_events import tell_result
@@ -24,18 +25,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-class _Seconds(click.ParamType[timedelta]):
-    name = "seconds"
+def _read_seconds(text: str) -> timedelta:
+    try:
+        return timedelta(seconds=float(text.removesuffix("s")))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a number of seconds, e.g. 30s") from error
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        try:
-            return timedelta(seconds=float(str(value).removesuffix("s")))
-        except ValueError:
-            self.fail(f"{value!r} is not a number of seconds, e.g. 30s", param, ctx)
+
+_SECONDS = Span("seconds", _read_seconds)
 
 
 def _directories(function: Callable[..., None]) -> Callable[..., None]:
@@ -69,8 +66,8 @@ def command() -> None:
 @click.option("--optional-configmaps", multiple=True, help="Revisioned ConfigMap.")
 @click.option("--secrets", multiple=True, help="Required revisioned Secret.")
 @click.option("--optional-secrets", multiple=True, help="Revisioned Secret.")
-@click.option("--settle", type=_Seconds(), default="0s", help="Wait before anything is read.")
-@click.option("--sibling-timeout", type=_Seconds(), default="60s", help="Wait for others to end.")
+@click.option("--settle", type=_SECONDS, default="0s", help="Wait before anything is read.")
+@click.option("--sibling-timeout", type=_SECONDS, default="60s", help="Wait for others to end.")
 @_login
 @_directories
 def install(
