@@ -86,15 +86,15 @@ class RotatingPods:
             pytest.skip(self.skipped[client])
         name = pod_name(client)
 
-        def ended() -> str | None:
-            phase = self.cluster.ok(
-                "get", "pod", "-n", NAMESPACE, name, "-o", "jsonpath={.status.phase}"
-            )
-            return phase if phase in {"Succeeded", "Failed"} else None
+        def phase() -> str:
+            path = "jsonpath={.status.phase}"
+            return self.cluster.ok("get", "pod", "-n", NAMESPACE, name, "-o", path)
 
-        phase = eventually(ended, within=2 * (self.life or SHORT_LIFE) + 60, what=name)
+        eventually(lambda: phase() != "Pending", what=f"{name} starts")
+        ended = {"Succeeded", "Failed"}
+        eventually(lambda: phase() in ended, within=2 * (self.life or SHORT_LIFE) + 60, what=name)
         log = self.cluster.ok("logs", "-n", NAMESPACE, name)
-        assert phase == "Succeeded", log
+        assert phase() == "Succeeded", log
         said: dict[str, Any] = json.loads(log.splitlines()[-1])
         return said
 
