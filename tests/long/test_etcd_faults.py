@@ -91,7 +91,12 @@ async def test_a_cluster_on_an_etcd_whose_members_die_loses_nothing(
         await asyncio.sleep(3)
         await lose_leader(etcd, seconds=3)
         await asyncio.sleep(2)
-        await lose_quorum(etcd, seconds=6)
+        losing = asyncio.create_task(lose_quorum(etcd, seconds=8))
+        await until(lambda: sum(member.is_healthy() for member in etcd.members) == 0)
+        cached = "/api/v1/namespaces/chaos/configmaps?resourceVersion=0"
+        assert "ConfigMapList" in await asyncio.to_thread(cluster.ok, "get", "--raw", cached)
+        assert not losing.done(), "the quorum was back before the list was read"
+        await losing
         await asyncio.sleep(2)
         findings = await load.finish()
         assert findings.violations == []
