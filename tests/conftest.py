@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from tests.compatibility.evidence import unknown_marks
 
@@ -10,6 +11,10 @@ from tests.compatibility.evidence import unknown_marks
 pytest.register_assert_rewrite(
     "runtime.contract", "runtime.embedded_rig", "storage.contract", "storage.model"
 )
+
+# A busy machine is no fault of what is tested; before tests are collected, for they read it then.
+settings.register_profile("podpass", deadline=None)
+settings.load_profile("podpass")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
