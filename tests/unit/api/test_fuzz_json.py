@@ -18,6 +18,7 @@ from podpass.api.json_codec import MalformedBody, duplicate_keys, parse_json
 from podpass.api.resources import PODS, Object
 from podpass.api.schema import CORE
 from podpass.api.strategy import prepare_for_update
+from tests.examples import examples
 
 READ_AS_POD = ("v1", "Pod")
 OPERATIONS = st.lists(
@@ -48,7 +49,7 @@ def accept(value: Any) -> Object:
 
 
 @given(st.binary(max_size=60))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @example(b'"\\ud800"')
 @example(b"1" * 5000)
 def test_any_bytes_are_json_or_malformed(body: bytes) -> None:
@@ -59,7 +60,7 @@ def test_any_bytes_are_json_or_malformed(body: bytes) -> None:
 
 
 @given(VALUES)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_any_value_is_a_pod_or_a_bad_request(value: Any) -> None:
     try:
         accept(value)
@@ -68,7 +69,7 @@ def test_any_value_is_a_pod_or_a_bad_request(value: Any) -> None:
 
 
 @given(SPOILED_PODS)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_a_pod_with_a_wrong_value_is_refused_or_stored(value: Object) -> None:
     try:
         obj = accept(copy.deepcopy(value))
@@ -88,7 +89,7 @@ def patched(value: Any) -> None:
 
 
 @given(OPERATIONS | VALUES)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_any_json_patch_applies_or_is_refused(operations: Any) -> None:
     try:
         value = patch.apply_json_patch(POD, operations)
@@ -99,7 +100,7 @@ def test_any_json_patch_applies_or_is_refused(operations: Any) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(["spec", "metadata", "status"]), VALUES) | SPOILED_PODS)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_any_merge_patch_applies_or_is_refused(document: Any) -> None:
     patched(patch.apply_merge_patch(POD, document))
     try:

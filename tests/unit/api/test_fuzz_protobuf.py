@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from podpass.api import codec
 from podpass.api.errors import StatusError
 from podpass.api.structure import conform
+from tests.examples import examples
 
 GOOD = codec.encode_protobuf(
     {"apiVersion": "v1", "kind": "Pod"} | conform(POD, "k8s.io.api.core.v1.Pod")
@@ -36,14 +37,14 @@ def test_the_good_bytes_are_good() -> None:
 
 
 @given(st.binary(max_size=80))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @example(b"\x0a\x00" * 40)
 def test_any_bytes_behind_the_magic_number(data: bytes) -> None:
     read(b"k8s\x00" + data)
 
 
 @given(st.lists(st.tuples(st.integers(4, len(GOOD) - 1), st.integers(0, 255)), max_size=4))
-@settings(max_examples=250)
+@settings(max_examples=examples(250))
 def test_good_bytes_with_some_changed(changes: list[tuple[int, int]]) -> None:
     body = bytearray(GOOD)
     for at, byte in changes:
@@ -52,7 +53,7 @@ def test_good_bytes_with_some_changed(changes: list[tuple[int, int]]) -> None:
 
 
 @given(st.integers(0, len(GOOD)), st.integers(0, len(GOOD)))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_good_bytes_with_a_part_cut_out(start: int, end: int) -> None:
     read(GOOD[:start] + GOOD[end:])
 

@@ -13,6 +13,7 @@ from podpass.api import codec
 from podpass.api.errors import StatusError
 from podpass.api.json_codec import MalformedBody
 from podpass.api.yaml_codec import parse_yaml, parse_yaml_documents
+from tests.examples import examples
 
 PIECES = st.lists(
     st.sampled_from(
@@ -39,7 +40,7 @@ def shown(document: bytes | str) -> Any:
 
 
 @given(PIECES)
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @example("0x" + "f" * 256)
 @example("9" * 5000)
 @example("\x85")
@@ -48,13 +49,13 @@ def test_any_text_is_a_json_value_or_malformed(text: str) -> None:
 
 
 @given(st.binary(max_size=30))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_any_bytes_are_a_json_value_or_malformed(body: bytes) -> None:
     shown(body)
 
 
 @given(PIECES)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_any_text_is_an_object_or_a_bad_request(text: str) -> None:
     try:
         decoded = codec.decode_body(

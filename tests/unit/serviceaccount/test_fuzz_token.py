@@ -17,6 +17,7 @@ from podpass.jose.keys import ES256, generate_signing_key
 from podpass.serviceaccount.claims import ObjectRef
 from podpass.serviceaccount.trusted_keys import StaticKeys
 from podpass.serviceaccount.validation import InvalidToken, TokenValidator
+from tests.examples import examples
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ISSUER = "https://issuer.example"
@@ -104,7 +105,7 @@ def encodable(value: Any) -> bool:
 
 
 @given(CLAIMS.filter(encodable))
-@settings(max_examples=250)
+@settings(max_examples=examples(250))
 @example(GOOD | {"exp": 1e300})
 @example(GOOD | {"exp": (1 << 63) - 1, "nbf": -(1 << 63)})
 async def test_any_signed_claims_are_judged(claims: Any) -> None:
@@ -112,13 +113,13 @@ async def test_any_signed_claims_are_judged(claims: Any) -> None:
 
 
 @given(st.text(alphabet="ab.=-_+/{}\x00é", max_size=40))
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 async def test_any_text_is_no_token(text: str) -> None:
     assert not await judged(text)
 
 
 @given(VALUES.filter(encodable), st.binary(max_size=70))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 async def test_any_header_and_signature_are_refused(header: Any, signature: bytes) -> None:
     parts = (orjson.dumps(header), orjson.dumps(GOOD), signature)
     assert not await judged(".".join(map(base64url.encode, parts)))
