@@ -150,7 +150,7 @@ class OperatorCluster:
                 self.currents == [revision] * len(self.nodes.names)
                 and self.condition("NodeInstallerProgressing").get("status") == "False"
             ),
-            seconds=10,
+            seconds=30,
         )
 
 
