@@ -11,7 +11,7 @@ import pytest
 from podpass.api.resources import Object, Resource
 from podpass.jose import jws
 from podpass.jose.key_set import KeySet
-from podpass.jose.keys import ES256, generate_signing_key
+from podpass.jose.keys import ES256, SigningKey, generate_signing_key
 from podpass.serviceaccount.claims import MalformedClaims, ObjectRef
 from podpass.serviceaccount.legacy import (
     AUTO_SECRET,
@@ -43,6 +43,7 @@ from podpass.serviceaccount.validation import (
 )
 
 KEY = generate_signing_key(ES256)
+NEW_KEY = generate_signing_key(ES256)
 ACCOUNT = ObjectRef("app", "S")
 CLAIMS: dict[str, Any] = orjson.loads(encode_legacy_claims("ns1", "s", ACCOUNT))
 SUBJECT = "system:serviceaccount:ns1:app"
@@ -370,3 +371,23 @@ async def test_keys_are_asked_for_by_the_id_that_the_token_names() -> None:
     validator = LegacyTokenValidator(Keys(KeySet([KEY.public])), ("api",), Objects(token))
     await validator.validate(token, ("api",))
     assert asked == [KEY.public.key_id]
+
+
+@pytest.mark.parametrize(
+    ("published", "accepted"),
+    [
+        pytest.param([NEW_KEY, KEY], True, id="the former key is still published"),
+        pytest.param([NEW_KEY], False, id="the former key is gone"),
+    ],
+)
+async def test_a_token_outlives_a_rotation_as_long_as_its_key_is_published(
+    published: list[SigningKey], accepted: bool
+) -> None:
+    token = token_of()
+    keys = StaticKeys(KeySet([key.public for key in published]))
+    validator = LegacyTokenValidator(keys, ("api",), Objects(token))
+    if accepted:
+        assert (await validator.validate(token, ("api",))).valid.user.name == SUBJECT
+    else:
+        with pytest.raises(BadToken, match="no keys found"):
+            await validator.validate(token, ("api",))

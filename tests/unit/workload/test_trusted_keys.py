@@ -47,6 +47,16 @@ def test_two_keys_may_share_an_id() -> None:
     assert [key.key_id for key in keys.candidates("k", "RS256")] == [RSA.key_id]
 
 
+def test_a_key_without_an_id_answers_to_no_name() -> None:
+    entry = {name: value for name, value in P256.to_jwk().items() if name != "kid"}
+    keys = read_jwks(document(entry))
+    assert keys.key_ids == [""]
+    assert keys.knows("")
+    assert not keys.knows(P256.key_id)
+    assert keys.candidates(P256.key_id, "ES256") == []
+    assert [key.key_id for key in keys.candidates("", "ES256")] == [P256.key_id]
+
+
 def test_a_document_may_leave_out_what_the_key_itself_says() -> None:
     entry = {"kty": "EC", "crv": "P-256", **POINT}
     assert len(read_jwks(document(entry)).candidates("", "ES256")) == 1
