@@ -4,7 +4,8 @@
 2. A bearer token that is bad is an error, never anonymous. What stands behind a second space is
    not looked at; two spaces right after `Bearer` are no token at all, and a warning.
 3. Everybody else is `system:anonymous`, if that is allowed.
-4. Successes count for ten seconds (`token_cache`), with their annotations and warnings. Lookups of
+4. A token of the form of bootstrap tokens is judged as one (`bootstrap_tokens`).
+5. Successes count for ten seconds (`token_cache`), with their annotations and warnings. Lookups of
    one token at one time are one lookup (`shared_lookups`).
 
 Why a token was refused goes to the log; the client sees 401. A TokenReview tells, in the form
@@ -19,9 +20,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from podpass.api import errors
+from podpass.api.bootstrap_token import split_token
 from podpass.api.errors import StatusError
 from podpass.api.meta import UserInfo
 from podpass.api.resources import Object
+from podpass.apiserver.bootstrap_tokens import BootstrapTokens
 from podpass.apiserver.client_certificate import CertificateUsers
 from podpass.apiserver.legacy_tokens import LegacyTokens
 from podpass.apiserver.live_objects import LiveObjects
@@ -108,9 +111,9 @@ class Authenticator:
             legacy: Judges tokens of Secrets, before all others; None refuses them.
         """
         self.api_audiences = tuple(api_audiences) or tuple(issuers)
-        self._validator = TokenValidator(
-            keys, frozenset(issuers), self.api_audiences, LiveObjects(reader)
-        )
+        live = LiveObjects(reader)
+        self._validator = TokenValidator(keys, frozenset(issuers), self.api_audiences, live)
+        self._bootstrap = BootstrapTokens(live, self.api_audiences)
         self._clock = clock
         self._anonymous = anonymous
         self._metrics = metrics or Metrics()
@@ -179,7 +182,7 @@ class Authenticator:
         valid = self._successes.get(key)
         status = "hit"
         try:
-            if valid is None:  # 4
+            if valid is None:  # 5
                 status = "miss"
                 valid = await self._shared(key, token, audiences)
         finally:
@@ -218,6 +221,8 @@ class Authenticator:
         return replace(valid, user=_with_authenticated(valid.user))
 
     async def _judge(self, token: str, audiences: Sequence[str]) -> ValidToken:
+        if split_token(token) is not None:  # 4
+            return await self._bootstrap.validate(token, audiences, self._clock.now())
         if self._legacy is not None and is_legacy(token):
             return await self._legacy.validate(token, audiences)
         return await self._validator.validate(token, audiences, self._clock.now())
