@@ -120,6 +120,7 @@ APIEXTENSIONS = "apiextensions.k8s.io"
 APPS = "apps"
 AUTOSCALING = "autoscaling"
 BATCH = "batch"
+CERTIFICATES = "certificates.k8s.io"
 POLICY = "policy"
 RBAC = "rbac.authorization.k8s.io"
 AUTHENTICATION = "authentication.k8s.io"
@@ -191,6 +192,14 @@ POD_DISRUPTION_BUDGETS = Resource(
     POLICY, "v1", "poddisruptionbudgets", "PodDisruptionBudget", namespaced=True,
     short_names=("pdb",), subresources=(_status("PodDisruptionBudget"),),
 )  # fmt: skip
+CERTIFICATE_SIGNING_REQUESTS = Resource(
+    CERTIFICATES, "v1", "certificatesigningrequests", "CertificateSigningRequest",
+    namespaced=False, short_names=("csr",),
+    subresources=(
+        Subresource("approval", "CertificateSigningRequest", ("get", "patch", "update")),
+        _status("CertificateSigningRequest"),
+    ),
+)  # fmt: skip
 TOKEN_REVIEWS = Resource(
     AUTHENTICATION, "v1", "tokenreviews", "TokenReview", namespaced=False,
     verbs=_CREATE_ONLY, stored=False,
@@ -241,7 +250,7 @@ RESOURCES: tuple[Resource, ...] = (
     NAMESPACES, SERVICE_ACCOUNTS, SECRETS, CONFIG_MAPS, PODS, NODES, EVENTS, LEASES,
     ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS,
     DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS, DAEMON_SETS, CONTROLLER_REVISIONS, JOBS,
-    POD_DISRUPTION_BUDGETS,
+    POD_DISRUPTION_BUDGETS, CERTIFICATE_SIGNING_REQUESTS,
     TOKEN_REVIEWS, SELF_SUBJECT_REVIEWS, SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_ACCESS_REVIEWS,
     LOCAL_SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_RULES_REVIEWS,
     CUSTOM_RESOURCE_DEFINITIONS,

@@ -6,7 +6,8 @@
    of a namespace nothing but `spec.finalizers`.
 4. `generation` of a pod, a workload, and of OpenShift's kinds, grows by one whenever its `spec`
    changes.
-5. A job selects its pods by its own UID, unless the client chose `manualSelector`.
+5. Of a request for a certificate, see `certificate_requests`.
+6. A job selects its pods by its own UID, unless the client chose `manualSelector`.
 
 Source: apiserver `registry/rest/create.go`, `update.go`; Kubernetes `pkg/registry/*/strategy.go`.
 """
@@ -17,6 +18,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from podpass.api import resources
+from podpass.api.certificate_requests import keep_what_the_path_forbids
 from podpass.api.errors import bad_request
 from podpass.api.meta import format_time
 from podpass.api.qos import qos_class
@@ -83,7 +85,7 @@ def prepare_for_create(
         if NAMESPACE_FINALIZER not in finalizers:
             finalizers.append(NAMESPACE_FINALIZER)
         obj["status"] = {"phase": "Active"}
-    elif resource in _CUSTOM:
+    elif resource in _CUSTOM or resource == resources.CERTIFICATE_SIGNING_REQUESTS:
         obj.pop("status", None)
     elif resource == resources.CUSTOM_RESOURCE_DEFINITIONS:
         _remember_stored_version(obj, None)
@@ -122,6 +124,9 @@ def prepare_for_update(resource: Resource, new: Object, old: Object, subresource
     _keep_metadata(new, old, subresource)
     if resource.custom is not None:
         resource.custom.prepare_for_update(new, old, subresource)
+        return
+    if resource == resources.CERTIFICATE_SIGNING_REQUESTS:
+        keep_what_the_path_forbids(new, old, subresource)
         return
     has_status = resource.subresource("status") is not None
     if subresource == "status":

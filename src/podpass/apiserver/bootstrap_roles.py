@@ -13,6 +13,7 @@ from podpass.api.resources import (
     AUTHENTICATION,
     AUTHORIZATION,
     BATCH,
+    CERTIFICATES,
     COORDINATION,
     POLICY,
     RBAC,
@@ -56,6 +57,7 @@ NODE_RULES: tuple[Object, ...] = (
     _rule("", ["persistentvolumeclaims", "persistentvolumes"], ("get",)),
     _rule("", ["endpoints"], ("get",)),
     _rule(COORDINATION, ["leases"], ("create", "delete", "get", "patch", "update")),
+    _rule(CERTIFICATES, ["certificatesigningrequests"], ("create", *_READ)),
 )
 """What a kubelet may do; the Node authorizer narrows down Secrets, ConfigMaps, accounts, Leases."""
 
@@ -118,7 +120,10 @@ _CONTROLLER_MANAGER = (
     _rule(RBAC, ["clusterroles"], ("escalate",)),  # the rules of roles that aggregate others
     _rule(AUTHENTICATION, ["tokenreviews"], _CREATE),
     _rule(AUTHORIZATION, ["subjectaccessreviews"], _CREATE),
+    _rule(CERTIFICATES, ["signers"], ("approve", "sign"))
+    | {"resourceNames": ["kubernetes.io/kube-apiserver-client-kubelet"]},
 )  # fmt: skip
+_CSR = "certificatesigningrequests"
 
 
 def _metadata(name: str, labels: dict[str, str] | None = None) -> Object:
@@ -187,6 +192,14 @@ CLUSTER_ROLES: tuple[Object, ...] = (
         _paths("/healthz/*", "/livez/*", "/metrics", "/metrics/slis", "/readyz/*", *_HEALTH),
     ),
     _role("system:kube-controller-manager", *_CONTROLLER_MANAGER),
+    _role("system:node-bootstrapper", _rule(CERTIFICATES, [_CSR], ("create", *_READ))),
+    *(
+        _role(
+            f"system:certificates.k8s.io:{_CSR}:{which}",
+            _rule(CERTIFICATES, [f"{_CSR}/{which}"], _CREATE),
+        )
+        for which in ("nodeclient", "selfnodeclient")
+    ),
 )
 
 
@@ -211,4 +224,7 @@ CLUSTER_ROLE_BINDINGS: tuple[Object, ...] = (
     _binding("system:monitoring", ("Group", "system:monitoring")),
     _binding("system:kube-controller-manager", ("User", "system:kube-controller-manager")),
     _binding("system:node"),
+    _binding("system:node-bootstrapper", ("Group", "system:bootstrappers")),
+    _binding(f"system:certificates.k8s.io:{_CSR}:nodeclient", ("Group", "system:bootstrappers")),
+    _binding(f"system:certificates.k8s.io:{_CSR}:selfnodeclient", ("Group", "system:nodes")),
 )

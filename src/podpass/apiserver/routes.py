@@ -15,6 +15,7 @@ from aiohttp import web
 
 from podpass.api import errors
 from podpass.api.resources import (
+    CERTIFICATE_SIGNING_REQUESTS,
     DEPLOYMENTS,
     NAMESPACES,
     PODS,
@@ -128,6 +129,9 @@ class Routes:
             (PODS, "portforward"): {"get": connect, "create": connect},
             (PODS, "eviction"): {"create": handlers.evictions.create},
             (NAMESPACES, "finalize"): {"update": handlers.writes.update},
+            (CERTIFICATE_SIGNING_REQUESTS, "approval"): {
+                verb: self._by_verb[verb] for verb in ("get", "patch", "update")
+            },
         }
         scales: dict[str, Handler] = {
             "get": handlers.scales.get,

@@ -21,6 +21,15 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command("controller-manager")
 @click.option("--kubeconfig", type=_FILE, help="API server and credentials; default: in a pod.")
 @click.option("--root-ca-file", type=_FILE, help="CA bundle to publish to every namespace.")
+@click.option("--cluster-signing-cert-file", type=_FILE, help="CA for kubelets' certificates.")
+@click.option("--cluster-signing-key-file", type=_FILE, help="Its key; none: nothing is signed.")
+@click.option(
+    "--cluster-signing-duration",
+    type=DURATION,
+    default=_DEFAULTS.cluster_signing_duration,
+    show_default="8760h",
+    help="Longest life of a certificate that is signed.",
+)
 @click.option(
     "--leader-elect/--no-leader-elect",
     default=_DEFAULTS.leader_elect,
@@ -74,6 +83,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def command(
     kubeconfig: Path | None,
     root_ca_file: Path | None,
+    cluster_signing_cert_file: Path | None,
+    cluster_signing_key_file: Path | None,
+    cluster_signing_duration: timedelta,
     leader_elect: bool,
     leader_elect_lease_duration: float,
     leader_elect_renew_deadline: float,
@@ -94,6 +106,9 @@ def command(
     settings = ControllerManagerSettings(
         kubeconfig=kubeconfig,
         root_ca_file=root_ca_file,
+        cluster_signing_cert_file=cluster_signing_cert_file,
+        cluster_signing_key_file=cluster_signing_key_file,
+        cluster_signing_duration=cluster_signing_duration,
         leader_elect=leader_elect,
         leader_elect_lease_duration=leader_elect_lease_duration,
         leader_elect_renew_deadline=leader_elect_renew_deadline,

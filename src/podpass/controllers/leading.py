@@ -12,6 +12,10 @@ from typing import Protocol
 from podpass.base.clock import Clock
 from podpass.client.events import EventRecorder
 from podpass.client.rest import RestClient
+from podpass.controllers.bootstrap_token_cleaner import BootstrapTokenCleaner
+from podpass.controllers.certificate_approver import CertificateApprover
+from podpass.controllers.certificate_cleaner import CertificateRequestCleaner
+from podpass.controllers.certificate_signer import CertificateSigner
 from podpass.controllers.cluster_role_aggregation import ClusterRoleAggregation
 from podpass.controllers.daemon_set import DaemonSetController
 from podpass.controllers.deployment import DeploymentController
@@ -79,6 +83,9 @@ async def run_controllers(
                 client, informers, clock, settings.legacy_service_account_token_clean_up_period
             ),
             NamespaceController(client, informers, clock),
+            BootstrapTokenCleaner(client, informers, clock),
+            CertificateApprover(client, informers, clock),
+            CertificateRequestCleaner(client, informers, clock),
             ClusterRoleAggregation(client, informers, clock),
             GarbageCollector(client, informers, clock, collecting),
             PodGarbageCollector(client, informers, clock, settings.terminated_pod_gc_threshold),
@@ -92,6 +99,16 @@ async def run_controllers(
             recorder = EventRecorder(client, name, clock)
             group.create_task(recorder.run())
             group.create_task(controller(client, informers, clock, recorder).run())
+        if settings.cluster_signing_cert_file and settings.cluster_signing_key_file:
+            signer = CertificateSigner(
+                client,
+                informers,
+                clock,
+                certificate_file=settings.cluster_signing_cert_file,
+                key_file=settings.cluster_signing_key_file,
+                longest=settings.cluster_signing_duration,
+            )
+            group.create_task(signer.run())
         if settings.root_ca_file is not None:
             publisher = RootCaPublisher(client, informers, clock, settings.root_ca_file)
             group.create_task(publisher.run())

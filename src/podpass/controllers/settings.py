@@ -31,9 +31,15 @@ class ControllerManagerSettings:
         terminated_pod_gc_threshold: Finished pods that are kept; the oldest beyond are deleted.
         legacy_service_account_token_clean_up_period: Time without use after which an automatic
             token Secret is marked, and time with the mark after which it is deleted.
+        cluster_signing_cert_file: The CA that signs certificates of kubelets; None signs nothing.
+        cluster_signing_key_file: Its key, which only hosts that others join give to this process.
+        cluster_signing_duration: Longest life of a certificate that is signed.
     """
 
     kubeconfig: Path | None = None
+    cluster_signing_cert_file: Path | None = None
+    cluster_signing_key_file: Path | None = None
+    cluster_signing_duration: timedelta = timedelta(days=365)
     root_ca_file: Path | None = None
     leader_elect: bool = True
     leader_elect_lease_duration: float = 15.0

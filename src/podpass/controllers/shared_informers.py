@@ -1,7 +1,8 @@
 """One informer per kind, shared by all controllers of the leader.
 
 Of kinds whose content no controller reads, only the metadata is kept: secrets do not pile up in a
-process that has no need of them. Of token Secrets it is kept what they lack, never the token.
+process that has no need of them. Of token Secrets it is kept what they lack, never the token;
+of bootstrap tokens, when they end.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
+from podpass.api.bootstrap_token import SECRET_TYPE as BOOTSTRAP_TYPE
 from podpass.api.meta import name_of
 from podpass.api.resources import (
+    CERTIFICATE_SIGNING_REQUESTS,
     CONFIG_MAPS,
     CONTROLLER_REVISIONS,
     CUSTOM_RESOURCE_DEFINITIONS,
@@ -49,6 +52,7 @@ HELD = "held"
 _KEPT_WHOLE = (
     NAMESPACES, SERVICE_ACCOUNTS, PODS, NODES, LEASES, DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS,
     DAEMON_SETS, CONTROLLER_REVISIONS, JOBS, POD_DISRUPTION_BUDGETS,
+    CERTIFICATE_SIGNING_REQUESTS,
 )  # fmt: skip
 
 
@@ -116,6 +120,9 @@ def _root_ca_or_metadata(obj: Object) -> Object:
 
 def _type_and_lacks(secret: Object) -> Object:
     kept = metadata_only(secret) | {"type": secret.get("type") or ""}
+    if kept["type"] == BOOTSTRAP_TYPE:
+        expiration = (secret.get("data") or {}).get("expiration")
+        return kept | {"data": {"expiration": expiration} if expiration else {}}
     if kept["type"] != TOKEN_TYPE:
         return kept
     data = {key: value for key, value in (secret.get("data") or {}).items() if value}

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
 from podpass.api.resources import Object, Resource
-from podpass.api.tables import openshift, workloads
+from podpass.api.tables import certificates, openshift, workloads
 from podpass.api.tables.columns import Printer
 from podpass.api.tables.kinds import PLAIN, PRINTERS
 from podpass.api.tables.pods import PODS, pod_status
@@ -84,7 +84,7 @@ def _printer(resource: Resource) -> Printer:
         return resource.custom.printer
     if resource.kind == "Pod":
         return PODS
-    for printers in (PRINTERS, workloads.PRINTERS, openshift.PRINTERS):
+    for printers in (PRINTERS, workloads.PRINTERS, openshift.PRINTERS, certificates.PRINTERS):
         if resource.kind in printers:
             return printers[resource.kind]
     return PLAIN

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
+from podpass.api import certificate_requests
 from podpass.api.field_errors import FieldError
 from podpass.api.resources import Object, Resource
 from podpass.api.validation import cluster, data, disruption, openshift, rbac, workloads
@@ -35,6 +36,7 @@ def _definition_update(new: Object, old: Object) -> list[FieldError]:
 
 _RULES: Final[Mapping[str, _Rules]] = {
     "Authentication": openshift.authentication_errors,
+    "CertificateSigningRequest": certificate_requests.request_errors,
     "ClusterRole": rbac.cluster_role_errors,
     "ClusterRoleBinding": rbac.cluster_role_binding_errors,
     "ConfigMap": data.config_map_errors,
@@ -112,6 +114,8 @@ def validate_update(
     errors = metadata_errors(resource, new) + metadata_update_errors(new, old)
     if resource.custom is not None:
         return errors + resource.custom.update_errors(new, old)
+    if resource.kind == "CertificateSigningRequest":
+        return errors + certificate_requests.request_update_errors(new, old)
     if subresource == "status" and resource.kind == "KubeAPIServer":
         return errors + openshift.kube_api_server_status_errors(new, old)
     if subresource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from podpass.apiserver.admission.account_fields import AccountFields
+from podpass.apiserver.admission.certificate_requests import CertificateRequests
 from podpass.apiserver.admission.chain import AdmissionChain
 from podpass.apiserver.admission.cluster_configuration import DenyDeleteClusterConfiguration
 from podpass.apiserver.admission.custom_resource_definitions import CustomResourceDefinitionRules
@@ -28,6 +29,7 @@ def build_admission_chain(
             ServiceAccountAdmission(objects, clock),
             TokenSecretAdmission(objects, signer),
             NodeRestriction(objects, authorizer),
+            CertificateRequests(authorizer),
             EscalationCheck(authorizer),
             DenyDeleteClusterConfiguration(),
             CustomResourceDefinitionRules(objects.reader),

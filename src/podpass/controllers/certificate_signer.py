@@ -1,0 +1,119 @@
+"""Issues the certificates of kubelets' requests that were approved.
+
+The only part that reads the key of the CA, and only when there is something to sign. A request
+that breaks the signer's rules gets the condition Failed.
+
+Source: Kubernetes `pkg/controller/certificates/signer`.
+"""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from podpass.api.certificate_requests import (
+    APPROVED,
+    FAILED,
+    KUBELET_CLIENT,
+    conditions_of,
+    has_condition,
+)
+from podpass.api.meta import format_time, name_of
+from podpass.api.resources import CERTIFICATE_SIGNING_REQUESTS, Object
+from podpass.base.clock import Clock
+from podpass.client.controller import Controller
+from podpass.client.rest import RestClient
+
+if TYPE_CHECKING:
+    from podpass.controllers.shared_informers import SharedInformers
+
+
+def is_ready_to_sign(request: Object) -> bool:
+    """Tell whether a request waits for its certificate."""
+    return (
+        (request.get("spec") or {}).get("signerName") == KUBELET_CLIENT
+        and has_condition(request, APPROVED)
+        and not has_condition(request, FAILED)
+        and not (request.get("status") or {}).get("certificate")
+    )
+
+
+class CertificateSigner:
+    """Signs; keys are names of requests."""
+
+    def __init__(
+        self,
+        client: RestClient,
+        informers: SharedInformers,
+        clock: Clock,
+        *,
+        certificate_file: Path,
+        key_file: Path,
+        longest: timedelta,
+    ) -> None:
+        self._client = client
+        self._informer = informers[CERTIFICATE_SIGNING_REQUESTS]
+        self._clock = clock
+        self._certificate_file = certificate_file
+        self._key_file = key_file
+        self._longest = longest
+        self._controller = Controller("certificate-signer", self.reconcile, clock=clock)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        await self._informer.wait_synced()
+        self._informer.on_change(self._changed)
+        await self._controller.run()
+
+    async def reconcile(self, name: str) -> None:
+        """Sign one request, if it is approved and ours.
+
+        Raises:
+            OSError: The CA cannot be read.
+            StatusError: The API server refused.
+            ConnectionFailed: The API server was not reached.
+            UnusableAuthority: The CA cannot sign.
+        """
+        request = self._informer.get(None, name)
+        if request is None or not is_ready_to_sign(request):
+            return
+        await self._client.update(
+            CERTIFICATE_SIGNING_REQUESTS,
+            request | {"status": self._answer(request)},
+            subresource="status",
+        )
+
+    def _answer(self, request: Object) -> Object:
+        from podpass.controllers import certificate_signing as signing  # noqa: PLC0415 - rare
+        from podpass.controllers.node_client_request import (  # noqa: PLC0415 - loads cryptography
+            NotOfANode,
+            parse_node_request,
+        )
+
+        now = self._clock.now()
+        status: Object = dict(request.get("status") or {})
+        try:
+            pem = signing.sign_client_certificate(
+                parse_node_request(request),
+                ca_certificate=self._certificate_file.read_bytes(),
+                ca_key=self._key_file.read_bytes(),
+                now=now,
+                life=signing.lifetime(request["spec"].get("expirationSeconds"), self._longest),
+            )
+        except (NotOfANode, signing.UnusableRequest) as error:
+            failed = {
+                "type": FAILED,
+                "status": "True",
+                "reason": "SignerValidationFailure",
+                "message": str(error),
+                "lastUpdateTime": format_time(now),
+                "lastTransitionTime": format_time(now),
+            }
+            return status | {"conditions": [*conditions_of(request), failed]}
+        return status | {"certificate": base64.b64encode(pem).decode()}
+
+    def _changed(self, _old: Object | None, new: Object | None) -> None:
+        if new is not None and is_ready_to_sign(new):
+            self._controller.enqueue(name_of(new))

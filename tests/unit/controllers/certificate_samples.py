@@ -1,0 +1,59 @@
+"""Requests for certificates, good and bad."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import NameOID
+
+from podpass.api.certificate_requests import KUBELET_CLIENT
+from podpass.api.resources import CERTIFICATE_SIGNING_REQUESTS, Object
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+USAGES = ("digital signature", "client auth")
+
+
+def request_pem(
+    name: str = "system:node:n1",
+    groups: Sequence[str] = ("system:nodes",),
+    *,
+    sans: Sequence[x509.GeneralName] = (),
+    more: Sequence[x509.NameAttribute[str]] = (),
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey = KEY,
+) -> bytes:
+    subject = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, one) for one in groups]
+    subject.append(x509.NameAttribute(NameOID.COMMON_NAME, name))
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([*subject, *more]))
+    if sans:
+        builder = builder.add_extension(x509.SubjectAlternativeName(sans), critical=False)
+    algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    return builder.sign(key, algorithm).public_bytes(serialization.Encoding.PEM)
+
+
+def signing_request(
+    pem: bytes | None = None,
+    *,
+    name: str = "csr-1",
+    signer: str = KUBELET_CLIENT,
+    usages: Sequence[str] = USAGES,
+    username: str = "system:bootstrap:abcdef",
+    seconds: int | None = None,
+) -> Object:
+    spec: Object = {
+        "request": base64.b64encode(request_pem() if pem is None else pem).decode(),
+        "signerName": signer,
+        "usages": list(usages),
+        "username": username,
+    }
+    if seconds is not None:
+        spec["expirationSeconds"] = seconds
+    return {
+        "apiVersion": CERTIFICATE_SIGNING_REQUESTS.api_version,
+        "kind": CERTIFICATE_SIGNING_REQUESTS.kind,
+        "metadata": {"name": name},
+        "spec": spec,
+    }

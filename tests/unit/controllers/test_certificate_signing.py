@@ -1,0 +1,91 @@
+"""What the certificate of a kubelet says, and how long."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from controllers.certificate_samples import KEY, request_pem
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from podpass.controllers.certificate_signing import (
+    BACKDATED,
+    UnusableAuthority,
+    UnusableRequest,
+    lifetime,
+    sign_client_certificate,
+)
+from podpass.testing.api_server import TestPki
+
+DAY = timedelta(days=1)
+NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - within the life of a CA just made
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        pytest.param(None, DAY, id="nothing asked for is the longest"),
+        pytest.param(600, timedelta(seconds=600), id="what is asked for"),
+        pytest.param(86401, DAY, id="never more than the longest"),
+    ],
+)
+def test_lifetime(asked: int | None, given: timedelta) -> None:
+    assert lifetime(asked, DAY) == given
+
+
+def signed(pki: TestPki, pem: bytes, life: timedelta = DAY) -> x509.Certificate:
+    ca = pki.directory
+    return x509.load_pem_x509_certificate(
+        sign_client_certificate(
+            x509.load_pem_x509_csr(pem),
+            ca_certificate=(ca / "ca.crt").read_bytes(),
+            ca_key=(ca / "ca.key").read_bytes(),
+            now=NOW,
+            life=life,
+        )
+    )
+
+
+def test_a_certificate_is_for_a_client_and_for_the_key_of_the_request(pki: TestPki) -> None:
+    certificate = signed(pki, request_pem())
+    certificate.verify_directly_issued_by(pki.authority.certificate)
+    assert certificate.public_key() == KEY.public_key()
+    assert certificate.subject.rfc4514_string() == "CN=system:node:n1,O=system:nodes"
+    assert certificate.not_valid_before_utc == NOW - BACKDATED
+    assert certificate.not_valid_after_utc == NOW + DAY
+    usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(usages) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+    constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    assert not constraints.ca
+
+
+def test_no_certificate_outlives_the_ca(pki: TestPki) -> None:
+    certificate = signed(pki, request_pem(), timedelta(days=36500))
+    assert certificate.not_valid_after_utc == pki.authority.certificate.not_valid_after_utc
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(rsa.generate_private_key(65537, 1024), id="short RSA key"),  # noqa: S505 - refused
+        pytest.param(ed25519.Ed25519PrivateKey.generate(), id="Ed25519"),
+    ],
+)
+def test_weak_and_unknown_keys_are_not_signed(
+    pki: TestPki, key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+) -> None:
+    with pytest.raises(UnusableRequest):
+        signed(pki, request_pem(key=key))
+
+
+def test_a_damaged_ca_signs_nothing() -> None:
+    with pytest.raises(UnusableAuthority):
+        sign_client_certificate(
+            x509.load_pem_x509_csr(request_pem()),
+            ca_certificate=b"",
+            ca_key=b"",
+            now=NOW,
+            life=DAY,
+        )
