@@ -42,7 +42,18 @@ def _address(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
 @click.option("--node-ip", required=True, help="Address of the node.")
 @click.option("--root-dir", required=True, type=_DIRECTORY, help="Pods and their volumes.")
 @click.option("--manifest-dir", type=_DIRECTORY, help="Static pod manifests.")
-@click.option("--kubeconfig", required=True, type=_FILE, help="How to reach the API.")
+@click.option(
+    "--kubeconfig",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="How to reach the API.",
+)
+@click.option(
+    "--bootstrap-kubeconfig",
+    type=_FILE,
+    help="How to get a client certificate and write --kubeconfig; it is rotated from then on.",
+)
+@click.option("--cert-dir", type=_DIRECTORY, help="Where that is kept [default: ROOT_DIR/pki].")
 @click.option("--runtime-dir", required=True, type=_DIRECTORY, help="State of the runtime.")
 @click.option("--images-dir", required=True, type=_DIRECTORY, help="Image catalog.")
 @click.option("--pod-logs-dir", required=True, type=_DIRECTORY, help="Logs of the containers.")

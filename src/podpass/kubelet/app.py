@@ -16,7 +16,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from podpass.api.meta import annotations_of, uid_of
 from podpass.api.resources import NODES, PODS, Object
@@ -47,6 +47,8 @@ from podpass.kubelet.token_manager import TokenManager, token_requester
 
 if TYPE_CHECKING:
     from aiohttp.web import AppRunner
+
+    from podpass.kubelet.client_certificate import ClientCertificate
 
 _log = logging.getLogger("kubelet")
 
@@ -163,6 +165,10 @@ class Kubelet:
         if self._listener is not None:
             self._listener.close()
 
+    def keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Run another part until the kubelet ends; call after `start`."""
+        self._begin(name, work)
+
     def _begin(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run a part in the background, again and again if it fails; rule 4."""
 
@@ -271,7 +277,6 @@ async def main(settings: KubeletSettings) -> None:
         directory.chmod(0o750)
     lock = _lock(settings.root_dir)
     clock = SystemClock()
-    config = load_kubeconfig(settings.kubeconfig)
     listener = listen(settings.node_ip, settings.port) if settings.tls_cert_file else None
     runtime = EmbeddedRuntime(settings.runtime_dir, ImageCatalog(settings.images_dir), clock)
     signalled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -284,9 +289,17 @@ async def main(settings: KubeletSettings) -> None:
     loop.add_signal_handler(signal.SIGTERM, lambda: end(pods=False))
     for number in (signal.SIGINT, signal.SIGUSR1):
         loop.add_signal_handler(number, lambda: end(pods=True))
+    certificate = await _log_in(settings, clock, signalled)
+    if signalled.done():
+        await runtime.close()
+        lock.close()
+        return
+    config = load_kubeconfig(settings.kubeconfig)
     async with RestClient(config, user_agent="podpass-kubelet") as client:
         kubelet = Kubelet(settings, runtime, client, clock, listener=listener)
         await kubelet.start()
+        if certificate is not None:
+            kubelet.keep("client certificate", partial(certificate.rotate, client))
         if await signalled:
             _log.info("ending all pods")
             await kubelet.shut_down()
@@ -294,6 +307,39 @@ async def main(settings: KubeletSettings) -> None:
             await kubelet.close()
     await runtime.close()
     lock.close()
+
+
+async def _log_in(
+    settings: KubeletSettings, clock: Clock, signalled: asyncio.Future[bool]
+) -> ClientCertificate | None:
+    """Return the certificate to rotate, if this kubelet keeps its own; ends early at a signal.
+
+    Raises:
+        ConfigError: The bootstrap kubeconfig cannot be used.
+        OSError: A file cannot be written.
+    """
+    if settings.bootstrap_kubeconfig is None:
+        return None
+    from podpass.kubelet.bootstrap import ensure_login  # noqa: PLC0415 - only on hosts that joined
+    from podpass.kubelet.certificate_file import FILE_NAME, CertificateFile  # noqa: PLC0415
+    from podpass.kubelet.client_certificate import ClientCertificate  # noqa: PLC0415
+
+    directory = settings.cert_dir or settings.root_dir / "pki"
+    file = CertificateFile(directory.absolute() / FILE_NAME)
+    certificate = ClientCertificate(settings.node_name, file, clock)
+    login = asyncio.ensure_future(
+        ensure_login(
+            certificate,
+            bootstrap_kubeconfig=settings.bootstrap_kubeconfig,
+            kubeconfig=settings.kubeconfig,
+        )
+    )
+    waited: set[asyncio.Future[Any]] = {login, signalled}
+    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    if not login.done():
+        login.cancel()
+    await asyncio.gather(login, return_exceptions=signalled.done())
+    return certificate
 
 
 def _count_request(metrics: KubeletMetrics, method: str, host: str, code: str) -> None:

@@ -17,6 +17,9 @@ class KubeletSettings:
         root_dir: Pods and their volumes; upstream `--root-dir`.
         manifest_dir: Static pod manifests; None for no static pods; upstream `--pod-manifest-path`.
         kubeconfig: How to reach the API, once there is one; upstream `--kubeconfig`.
+        bootstrap_kubeconfig: How to ask for a first client certificate; then it is rotated too;
+            None: the kubeconfig is complete; upstream `--bootstrap-kubeconfig`.
+        cert_dir: Where that certificate is kept; None is `pki` in root_dir; upstream `--cert-dir`.
         runtime_dir: State of the embedded runtime; ours.
         images_dir: Image catalog; ours.
         pod_logs_dir: Logs of the containers; upstream `podLogsDir`.
@@ -64,6 +67,8 @@ class KubeletSettings:
     runtime_dir: Path
     images_dir: Path
     pod_logs_dir: Path
+    bootstrap_kubeconfig: Path | None = None
+    cert_dir: Path | None = None
     manifest_dir: Path | None = None
     port: int = 10250
     tls_cert_file: Path | None = None
