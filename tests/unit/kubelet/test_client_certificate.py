@@ -124,7 +124,7 @@ async def test_a_denied_request_is_made_again(
 ) -> None:
     certificate = ClientCertificate("n1", file, clock)
     async with Background() as background:
-        background.start(certificate.obtain(client))
+        background.start(certificate.rotate(client))
         await passes(clock, signer.pending)
         signer.answer({"conditions": [{"type": "Denied", "status": "True"}]})
         await passes(clock, signer.pending)
