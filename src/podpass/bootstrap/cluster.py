@@ -50,6 +50,8 @@ class Cluster:
             the home's own database.
         etcd_prefix: Root of the cluster's keys there.
         etcd_client_files: Whether the home has certificates for it.
+        advertise_address: Where other hosts find the API; empty: none join.
+        joined_server: URL of the API of the cluster that this host joined; empty: it is its own.
     """
 
     port: int
@@ -62,11 +64,18 @@ class Cluster:
     etcd_servers: str = ""
     etcd_prefix: str = DEFAULT_ETCD_PREFIX
     etcd_client_files: bool = False
+    advertise_address: str = ""
+    joined_server: str = ""
 
     @property
     def server(self) -> str:
         """URL of the API."""
         return f"https://{SHARED_IP}:{self.port}"
+
+    @property
+    def advertised_server(self) -> str:
+        """URL of the API for other hosts, empty if none join."""
+        return f"https://{self.advertise_address}:{self.port}" if self.advertise_address else ""
 
 
 def make_nodes(count: int) -> tuple[ClusterNode, ...]:

@@ -125,7 +125,7 @@ def _wait_api(home: Home, cluster: Cluster, api: AdminApi, report: Report) -> No
 def _check_kubelets(home: Home, cluster: Cluster) -> None:
     for node in cluster.nodes:
         if running_kubelet(home, node.name) is None:
-            raise HomeError(f"the kubelet of {node.name} ended: {_last_words(home, node.name)}")
+            raise HomeError(f"the kubelet of {node.name} ended: {last_words(home, node.name)}")
 
 
 def _not_ready(home: Home, cluster: Cluster) -> HomeError:
@@ -170,7 +170,8 @@ def _wait_ready(
     raise _not_ready(home, cluster)
 
 
-def _last_words(home: Home, node_name: str) -> str:
+def last_words(home: Home, node_name: str) -> str:
+    """Return the end of a kubelet's log, for an error."""
     log = home.node(node_name).kubelet_log
     try:
         lines = log.read_text(errors="replace").splitlines()[-_LOG_TAIL:]

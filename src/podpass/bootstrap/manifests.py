@@ -1,7 +1,8 @@
 """The static pod that the operator does not manage: the controller manager of each node.
 
 It sees its kubeconfig and the CA certificate only, below MOUNTED_RESOURCES. The key of the CA stays
-outside of all pods. The API server's manifest comes from `podpass.operator`.
+outside of all pods, but for the controller manager of a host that others join: it signs
+certificates. The API server's manifest comes from `podpass.operator`.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ def _static_pod(name: str, args: list[str], mounts: dict[str, tuple[Path, bool]]
     }
 
 
-def controller_manager_pod(home: Home, node: ClusterNode) -> Object:
-    """Return the manifest of the node's kube-controller-manager."""
+def controller_manager_pod(home: Home, node: ClusterNode, *, signs: bool = False) -> Object:
+    """Return the manifest of the node's kube-controller-manager; `signs`: with the CA's key."""
     files = MOUNTED_RESOURCES
     args = [
         "controller-manager",
@@ -66,6 +67,11 @@ def controller_manager_pod(home: Home, node: ClusterNode) -> Object:
         f"--root-ca-file={files}/ca.crt",
         "--leader-elect",
     ]
+    if signs:
+        args += [
+            f"--cluster-signing-cert-file={files}/ca.crt",
+            f"--cluster-signing-key-file={files}/ca.key",
+        ]
     resources = home.node(node.name).resources / "kube-controller-manager"
     return _static_pod("kube-controller-manager", args, {files: (resources, False)})
 

@@ -117,7 +117,10 @@ def _prepare_node(home: Home, cluster: Cluster, node: ClusterNode) -> None:
         home.kubeconfigs / "controller-manager.kubeconfig",
         controller_manager / "controller-manager.kubeconfig",
     )
-    content = render(controller_manager_pod(home, node))
+    signs = bool(cluster.advertise_address)
+    if signs:
+        _copy(home.pki / "ca.key", controller_manager / "ca.key")
+    content = render(controller_manager_pod(home, node, signs=signs))
     target = paths.manifests / "kube-controller-manager.yaml"
     if not target.exists() or target.read_bytes() != content:
         write_file(target, content)

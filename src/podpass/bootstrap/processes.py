@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from podpass.base.files import write_file
@@ -52,8 +53,31 @@ def start_kubelet(home: Home, cluster: Cluster, node: ClusterNode) -> int:
     Raises:
         OSError: The program or its log cannot be opened.
     """
-    paths = home.node(node.name)
     pki = home.pki
+    return launch_kubelet(
+        home,
+        node,
+        (
+            f"--kubeconfig={home.kubeconfigs}/kubelet-{node.name}.kubeconfig",
+            f"--client-ca-file={pki}/ca.crt",
+            f"--tls-cert-file={pki}/kubelet-server-{node.name}.crt",
+            f"--tls-private-key-file={pki}/kubelet-server-{node.name}.key",
+            *(f"--api-endpoint={home.api_socket(one.name)}" for one in _own_first(cluster, node)),
+            f"--cluster-service-address={SERVICE_IP}:{SERVICE_PORT}",
+            f"--service-host-for-host-network={SHARED_IP}",
+            f"--service-port={cluster.port}",
+            *(f"--node-labels={label}" for label in NODE_LABELS),
+        ),
+    )
+
+
+def launch_kubelet(home: Home, node: ClusterNode, options: Sequence[str]) -> int:
+    """Start a kubelet with the directories of its node and these options, and note its pid.
+
+    Raises:
+        OSError: The program or its log cannot be opened.
+    """
+    paths = home.node(node.name)
     command = [
         sys.executable, "-m", "podpass", "kubelet",
         f"--node-name={node.name}",
@@ -63,16 +87,8 @@ def start_kubelet(home: Home, cluster: Cluster, node: ClusterNode) -> int:
         f"--runtime-dir={paths.runtime}",
         f"--pod-logs-dir={paths.logs}",
         f"--images-dir={home.images}",
-        f"--kubeconfig={home.kubeconfigs}/kubelet-{node.name}.kubeconfig",
-        f"--client-ca-file={pki}/ca.crt",
-        f"--tls-cert-file={pki}/kubelet-server-{node.name}.crt",
-        f"--tls-private-key-file={pki}/kubelet-server-{node.name}.key",
         f"--pod-cidr={node.pod_cidr}",
-        *(f"--api-endpoint={home.api_socket(one.name)}" for one in _own_first(cluster, node)),
-        f"--cluster-service-address={SERVICE_IP}:{SERVICE_PORT}",
-        f"--service-host-for-host-network={SHARED_IP}",
-        f"--service-port={cluster.port}",
-        *(f"--node-labels={label}" for label in NODE_LABELS),
+        *options,
     ]  # fmt: skip
     with paths.kubelet_log.open("ab") as log:
         process = subprocess.Popen(

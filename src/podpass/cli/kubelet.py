@@ -37,6 +37,12 @@ def _address(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
     return host, int(port)
 
 
+def _addresses(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, int], ...]:
+    return tuple(_address(ctx, param, value) for value in values)
+
+
 @click.command("kubelet")
 @click.option("--node-name", required=True, help="Name of the Node object.")
 @click.option("--node-ip", required=True, help="Address of the node.")
@@ -68,6 +74,13 @@ def _address(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
     multiple=True,
     type=click.Path(path_type=Path),
     help="Unix socket of an API server, for pods with a network of their own; repeatable.",
+)
+@click.option(
+    "--relay-to",
+    multiple=True,
+    callback=_addresses,
+    metavar="HOST:PORT",
+    help="API server of another host that the first --api-endpoint leads to; repeatable.",
 )
 @click.option(
     "--cluster-service-address",

@@ -12,6 +12,9 @@ from podpass import __version__
 
 COMMANDS = {
     "up": ("podpass.cli.up", "Start a cluster, or continue a stopped one."),
+    "init": ("podpass.cli.init", "Start a cluster that other hosts join."),
+    "join": ("podpass.cli.join", "Make this host a node of a cluster."),
+    "join-token": ("podpass.cli.join_token", "Print the command for one more host."),
     "down": ("podpass.cli.down", "Stop the cluster; its home stays."),
     "status": ("podpass.cli.status", "Show what runs."),
     "env": ("podpass.cli.env", "Print shell settings: KUBECONFIG and PATH."),

@@ -21,6 +21,11 @@ _COLUMN_GAP = 3
 def command(home: Home) -> None:
     """Show what runs; exit code 1 unless all of it does."""
     cluster = load_cluster(home.cluster_file)
+    if cluster.joined_server:
+        pid = running_kubelet(home, cluster.nodes[0].name)
+        click.echo(f"{cluster.nodes[0].name} joined {cluster.joined_server}")
+        click.echo(f"kubelet: {f'pid {pid}' if pid else 'stopped'}")
+        sys.exit(0 if pid else 1)
     api = admin_api(home, cluster)
     try:
         ready = ready_nodes(api.nodes())

@@ -166,6 +166,11 @@ def _cluster_for(
     etcd_files = (etcd_cafile, etcd_certfile, etcd_keyfile)
     if home.cluster_file.exists():
         cluster = load_cluster(home.cluster_file)
+        if cluster.joined_server:
+            raise HomeError(
+                f"the home {home.root} has joined {cluster.joined_server}; "
+                "continue it with `podpass join`"
+            )
         if nodes is not None and nodes != len(cluster.nodes):
             raise HomeError(
                 f"the cluster in {home.root} has {len(cluster.nodes)} nodes; "

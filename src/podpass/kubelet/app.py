@@ -298,6 +298,11 @@ async def main(settings: KubeletSettings) -> None:
     async with RestClient(config, user_agent="podpass-kubelet") as client:
         kubelet = Kubelet(settings, runtime, client, clock, listener=listener)
         await kubelet.start()
+        if settings.relay_to and settings.api_endpoints:
+            from podpass.kubelet.api_relay import ApiRelay  # noqa: PLC0415 - see _log_in
+
+            relay = ApiRelay(settings.api_endpoints[0], settings.relay_to)
+            kubelet.keep("relay", relay.run)
         if certificate is not None:
             kubelet.keep("client certificate", partial(certificate.rotate, client))
         if await signalled:

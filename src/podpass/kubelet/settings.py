@@ -30,6 +30,7 @@ class KubeletSettings:
         client_ca_file: Who may call; upstream `--client-ca-file`.
         pod_cidr: Addresses for pods; upstream `--pod-cidr`.
         api_endpoints: Unix sockets of API servers, for pods with a network of their own; ours.
+        relay_to: API servers of other hosts, which the first of these sockets then leads to; ours.
         cluster_service_address: Where those pods find the API; ours.
         service_host_for_host_network: Where pods on the node's network find the API; ours.
         service_port: Port of the API there; ours.
@@ -76,6 +77,7 @@ class KubeletSettings:
     client_ca_file: Path | None = None
     pod_cidr: str = "10.128.0.0/24"
     api_endpoints: tuple[Path, ...] = ()
+    relay_to: tuple[tuple[str, int], ...] = ()
     cluster_service_address: tuple[str, int] = ("172.30.0.1", 443)
     service_host_for_host_network: str = "127.0.0.1"
     service_port: int = 6443
