@@ -58,7 +58,9 @@ def _static_pod(name: str, args: list[str], mounts: dict[str, tuple[Path, bool]]
     }
 
 
-def controller_manager_pod(home: Home, node: ClusterNode, *, signs: bool = False) -> Object:
+def controller_manager_pod(
+    home: Home, node: ClusterNode, *, signs: bool = False, signing_seconds: int = 0
+) -> Object:
     """Return the manifest of the node's kube-controller-manager; `signs`: with the CA's key."""
     files = MOUNTED_RESOURCES
     args = [
@@ -72,6 +74,8 @@ def controller_manager_pod(home: Home, node: ClusterNode, *, signs: bool = False
             f"--cluster-signing-cert-file={files}/ca.crt",
             f"--cluster-signing-key-file={files}/ca.key",
         ]
+        if signing_seconds:
+            args.append(f"--cluster-signing-duration={signing_seconds}s")
     resources = home.node(node.name).resources / "kube-controller-manager"
     return _static_pod("kube-controller-manager", args, {files: (resources, False)})
 

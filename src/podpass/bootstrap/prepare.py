@@ -120,7 +120,11 @@ def _prepare_node(home: Home, cluster: Cluster, node: ClusterNode) -> None:
     signs = bool(cluster.advertise_address)
     if signs:
         _copy(home.pki / "ca.key", controller_manager / "ca.key")
-    content = render(controller_manager_pod(home, node, signs=signs))
+    content = render(
+        controller_manager_pod(
+            home, node, signs=signs, signing_seconds=cluster.cluster_signing_seconds
+        )
+    )
     target = paths.manifests / "kube-controller-manager.yaml"
     if not target.exists() or target.read_bytes() != content:
         write_file(target, content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
+from datetime import timedelta
 
 import click
 
@@ -13,6 +14,7 @@ from podpass.bootstrap.cluster import Cluster, ClusterNode, load_cluster
 from podpass.bootstrap.home import Home, HomeError
 from podpass.bootstrap.join_tokens import TOKEN_LIFE, create_join_token, join_command
 from podpass.bootstrap.lifecycle import locked, start_cluster
+from podpass.cli.durations import DURATION
 from podpass.cli.options import home_option, one_clear_line
 from podpass.cli.progress import Progress
 
@@ -58,9 +60,20 @@ def host_name() -> str:
     metavar="SECONDS",
     help="Shortest token life that may be asked for [default: 600].",
 )
+@click.option(
+    "--cluster-signing-duration",
+    "signing",
+    type=DURATION,
+    help="Life of the certificates of hosts that join [default: 8760h].",
+)
 @one_clear_line
 def command(
-    home: Home, address: str | None, port: int | None, node_name: str | None, minimum: int | None
+    home: Home,
+    address: str | None,
+    port: int | None,
+    node_name: str | None,
+    minimum: int | None,
+    signing: timedelta | None,
 ) -> None:
     """Start a cluster that other hosts join, or continue it, and print how they do.
 
@@ -88,6 +101,7 @@ def command(
                 nodes=(ClusterNode(node_name or host_name(), address, _POD_CIDR),),
                 min_token_expiration_seconds=minimum or 600,
                 advertise_address=address,
+                cluster_signing_seconds=int(signing.total_seconds()) if signing else 0,
             )
         started = time.monotonic()
         start_cluster(home, cluster, now=now, report=progress.show)

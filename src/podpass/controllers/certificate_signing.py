@@ -3,7 +3,8 @@
 1. The subject and the key are those of the request; everything else is decided here.
 2. It is a client certificate of a leaf, whatever extensions were asked for.
 3. It lasts as long as was asked for, at most `longest`, and never longer than the CA; it begins a
-   few minutes earlier, for clocks that are behind.
+   few minutes earlier, for clocks that are behind, and a short one less: a kubelet counts the share
+   of the life after which it renews from there.
 
 Source: Kubernetes `pkg/controller/certificates/authority`.
 """
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 BACKDATED = timedelta(minutes=5)
+_BACKDATED_SHARE = 0.1
 
 _SMALLEST_RSA = 2048
 
@@ -75,7 +77,7 @@ def sign_client_certificate(
         .issuer_name(issuer.subject)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - BACKDATED)
+        .not_valid_before(now - min(BACKDATED, _BACKDATED_SHARE * life))
         .not_valid_after(min(now + life, issuer.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_USAGE, critical=True)

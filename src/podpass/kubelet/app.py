@@ -303,8 +303,11 @@ async def main(settings: KubeletSettings) -> None:
 
             relay = ApiRelay(settings.api_endpoints[0], settings.relay_to)
             kubelet.keep("relay", relay.run)
-        if certificate is not None:
-            kubelet.keep("client certificate", partial(certificate.rotate, client))
+        if certificate is not None and settings.bootstrap_kubeconfig is not None:
+            kubelet.keep(
+                "client certificate",
+                partial(certificate.rotate, client, settings.bootstrap_kubeconfig),
+            )
         if await signalled:
             _log.info("ending all pods")
             await kubelet.shut_down()

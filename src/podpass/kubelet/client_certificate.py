@@ -3,7 +3,8 @@
 1. The key is made here and goes nowhere but into the file (`certificate_file`).
 2. A request that is denied, fails or waits too long is given up, and another one made later.
 3. Until a new certificate is in the file, the old one is used: also when no API server answers.
-4. Nothing restarts: the client sees at its next request that the file changed.
+4. One that has run out meanwhile logs nobody in: then the bootstrap token is used once more.
+5. Nothing restarts: the client sees at its next request that the file changed.
 
 Source: kubernetes.io "TLS bootstrapping", "Configure Certificate Rotation for the Kubelet".
 """
@@ -21,7 +22,7 @@ from podpass.api.meta import name_of
 from podpass.api.resources import CERTIFICATE_SIGNING_REQUESTS, Object
 from podpass.base.clock import Clock
 from podpass.base.tasks import Backoff, jitter, random_suffix
-from podpass.client.config import ConfigError
+from podpass.client.config import ConfigError, load_kubeconfig
 from podpass.client.rest import ConnectionFailed, RestClient
 from podpass.kubelet.certificate_file import CertificateFile, NewKey, UnusableCertificate, new_key
 from podpass.kubelet.certificate_rotation import EARLIEST_SHARE, LATEST_SHARE
@@ -71,11 +72,12 @@ class ClientCertificate:
         while not await self._try(client):
             await self._clock.sleep(jitter(backoff.next_delay(), 0.5))
 
-    async def rotate(self, client: RestClient) -> None:
+    async def rotate(self, client: RestClient, bootstrap_kubeconfig: Path) -> None:
         """Renew the certificate in time, again and again, until cancelled.
 
         Args:
             client: Logs in with the certificate in the file.
+            bootstrap_kubeconfig: For when that has run out.
 
         Raises:
             OSError: The file cannot be written.
@@ -83,7 +85,20 @@ class ClientCertificate:
         while True:
             share = EARLIEST_SHARE * jitter(1.0, LATEST_SHARE / EARLIEST_SHARE - 1)
             await self._wait_due(min(share, LATEST_SHARE))
-            await self.obtain(client)
+            backoff = Backoff(_FIRST_RETRY, _LONGEST_RETRY)
+            while not await self._renewed(client, bootstrap_kubeconfig):
+                await self._clock.sleep(jitter(backoff.next_delay(), 0.5))
+
+    async def _renewed(self, client: RestClient, bootstrap_kubeconfig: Path) -> bool:
+        if self.is_good():
+            return await self._try(client)
+        try:
+            config = load_kubeconfig(bootstrap_kubeconfig)  # 4
+        except ConfigError as error:
+            _log.warning("the client certificate has run out, and %s", error)
+            return False
+        async with RestClient(config, user_agent="podpass-kubelet") as newcomer:
+            return await self._try(newcomer)
 
     async def _wait_due(self, share: float) -> None:
         while (life := self._file.life()) is not None:

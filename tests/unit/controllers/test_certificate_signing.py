@@ -61,6 +61,11 @@ def test_a_certificate_is_for_a_client_and_for_the_key_of_the_request(pki: TestP
     assert not constraints.ca
 
 
+def test_a_short_life_is_backdated_by_less(pki: TestPki) -> None:
+    certificate = signed(pki, request_pem(), timedelta(minutes=1))
+    assert certificate.not_valid_before_utc == NOW - timedelta(seconds=6)
+
+
 def test_no_certificate_outlives_the_ca(pki: TestPki) -> None:
     certificate = signed(pki, request_pem(), timedelta(days=36500))
     assert certificate.not_valid_after_utc == pki.authority.certificate.not_valid_after_utc

@@ -95,13 +95,21 @@ def file(tmp_path: Path) -> CertificateFile:
     return CertificateFile(tmp_path / "pki" / "kubelet-client-current.pem")
 
 
+@pytest.fixture
+def bootstrap(simulator: ApiSimulator, tmp_path: Path) -> Path:
+    """A kubeconfig as `podpass join` writes it."""
+    path = tmp_path / "bootstrap.kubeconfig"
+    path.write_bytes(own_kubeconfig(ClientConfig(simulator.url), tmp_path / "none"))
+    return path
+
+
 async def test_the_first_certificate_and_the_next(
-    signer: Signer, client: RestClient, clock: FakeClock, file: CertificateFile
+    signer: Signer, client: RestClient, clock: FakeClock, file: CertificateFile, bootstrap: Path
 ) -> None:
     certificate = ClientCertificate("n1", file, clock)
     assert not certificate.is_good()
     async with Background() as background:
-        background.start(certificate.rotate(client))
+        background.start(certificate.rotate(client, bootstrap))
         await passes(clock, signer.pending)
         request = signer.pending()[0]
         subject = x509.load_pem_x509_csr(base64.b64decode(request["spec"]["request"])).subject
@@ -119,12 +127,29 @@ async def test_the_first_certificate_and_the_next(
         await passes(clock, lambda: file.path.read_bytes() != first)
 
 
+async def test_one_that_ran_out_while_nobody_answered_is_replaced(
+    signer: Signer, client: RestClient, clock: FakeClock, file: CertificateFile, bootstrap: Path
+) -> None:
+    key = new_key("n1")
+    file.replace(key.key_pem, signer.sign(key.request_pem))
+    certificate = ClientCertificate("n1", file, clock)
+    away = bootstrap.rename(bootstrap.with_name("away"))
+    async with Background() as background:
+        background.start(certificate.rotate(client, bootstrap))
+        await clock.advance(LIFE.total_seconds() + 1)
+        assert not certificate.is_good()
+        away.rename(bootstrap)
+        await passes(clock, signer.pending)
+        signer.answer()
+        await passes(clock, certificate.is_good)
+
+
 async def test_a_denied_request_is_made_again(
-    signer: Signer, client: RestClient, clock: FakeClock, file: CertificateFile
+    signer: Signer, client: RestClient, clock: FakeClock, file: CertificateFile, bootstrap: Path
 ) -> None:
     certificate = ClientCertificate("n1", file, clock)
     async with Background() as background:
-        background.start(certificate.rotate(client))
+        background.start(certificate.rotate(client, bootstrap))
         await passes(clock, signer.pending)
         signer.answer({"conditions": [{"type": "Denied", "status": "True"}]})
         await passes(clock, signer.pending)
