@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, Self
 
 from podpass.storage import etcd_wire as wire
@@ -17,6 +18,7 @@ from podpass.storage.etcd_gateway import (
     EtcdGateway,
     GatewayRefusal,
 )
+from podpass.storage.etcd_origin import NO_ORIGIN, Origin, decode_origin
 from podpass.storage.etcd_watch import EtcdWatch
 from podpass.storage.interface import (
     Change,
@@ -39,8 +41,11 @@ _COMPACTED_SECONDS = 2.0
 class EtcdStore:
     """Use `await EtcdStore.open(address)`."""
 
-    def __init__(self, gateway: EtcdGateway, keyspace: wire.Keyspace) -> None:
+    def __init__(
+        self, gateway: EtcdGateway, keyspace: wire.Keyspace, origin: Origin = NO_ORIGIN
+    ) -> None:
         self._gateway = gateway
+        self._floor = origin.floor
         self._keyspace = keyspace
         self._watches: set[EtcdWatch] = set()
         self._closed = False
@@ -63,16 +68,14 @@ class EtcdStore:
         Raises:
             StoreUnavailable: No member answers; says why.
         """
-        if not prefix.strip("/"):
-            raise StoreUnavailable("the etcd prefix is empty; give one, such as /podpass")
+        keyspace = wire.keyspace(prefix)
         gateway = EtcdGateway(address, request_seconds=request_seconds)
-        store = cls(gateway, wire.Keyspace("/" + prefix.strip("/")))
         try:
-            await store.current_revision()
+            origin = await cls(gateway, keyspace)._origin()  # noqa: SLF001 - its own
         except StoreUnavailable:
             await gateway.close()
             raise
-        return store
+        return cls(gateway, replace(keyspace, offset=origin.offset), origin)
 
     async def get(self, key: str) -> KeyValue | None:
         answer = await self._range({"key": self._keyspace.encode(key)})
@@ -90,25 +93,28 @@ class EtcdStore:
         start, end = self._keyspace.span(prefix, after)
         asked: dict[str, Any] = {"key": start, "range_end": end, "limit": str(limit)}
         if revision is not None:
-            asked["revision"] = str(revision)
+            self._check_floor(revision)
+            asked["revision"] = self._keyspace.raw(revision)
         answer = await self._range(asked, revision=revision)
         items = tuple(self._keyspace.key_value(one) for one in answer.get("kvs", ()))
         remaining = int(answer.get("count", 0)) - len(items)
-        return Listing(items, revision or wire.header_revision(answer), remaining)
+        return Listing(items, revision or self._keyspace.header_revision(answer), remaining)
 
     async def create(self, key: str, value: bytes) -> KeyValue:
         encoded = self._keyspace.encode(key)
         answer = await self._write(wire.when_missing(encoded, then=wire.put(encoded, value)))
         if not answer.get("succeeded"):
             raise KeyExists(key)
-        revision = wire.header_revision(answer)
+        revision = self._keyspace.header_revision(answer)
         return KeyValue(key, value, revision, revision)
 
     async def update(self, key: str, value: bytes, expected_revision: StoreRevision) -> KeyValue:
         encoded = self._keyspace.encode(key)
         answer = await self._write(
             wire.when_at(
-                expected_revision, encoded, then=[wire.put(encoded, value), wire.read(encoded)]
+                self._keyspace.raw(expected_revision),
+                encoded,
+                then=[wire.put(encoded, value), wire.read(encoded)],
             )
         )
         found = self._found(key, answer)
@@ -119,11 +125,13 @@ class EtcdStore:
     async def delete(self, key: str, expected_revision: StoreRevision) -> StoreRevision:
         encoded = self._keyspace.encode(key)
         answer = await self._write(
-            wire.when_at(expected_revision, encoded, then=[wire.remove(encoded)])
+            wire.when_at(
+                self._keyspace.raw(expected_revision), encoded, then=[wire.remove(encoded)]
+            )
         )
         if not answer.get("succeeded"):
             raise RevisionConflict(key, self._found(key, answer))
-        return wire.header_revision(answer)
+        return self._keyspace.header_revision(answer)
 
     async def watch(
         self, prefix: str, after_revision: StoreRevision
@@ -151,8 +159,12 @@ class EtcdStore:
         return revision
 
     async def compact(self, revision: StoreRevision) -> None:
+        if revision <= self._floor:
+            return
         try:
-            await self._gateway.call("kv/compaction", {"revision": str(revision)}, repeatable=True)
+            await self._gateway.call(
+                "kv/compaction", {"revision": self._keyspace.raw(revision)}, repeatable=True
+            )
         except GatewayRefusal as refusal:
             if wire.FUTURE_TEXT in str(refusal):
                 raise FutureRevision(f"revision {revision} was not written yet") from refusal
@@ -165,9 +177,22 @@ class EtcdStore:
             watch.wanted.set()
         await self._gateway.close()
 
+    async def _origin(self) -> Origin:
+        stored = wire.first_value(await self._range({"key": self._keyspace.origin}))
+        origin = NO_ORIGIN if stored is None else decode_origin(stored)
+        if origin.filling:
+            raise StoreUnavailable(
+                "etcd: a migration or restore to this prefix did not end; run it again"
+            )
+        return origin
+
+    def _check_floor(self, revision: int) -> None:
+        if revision < self._floor:
+            raise Compacted(revision, self._floor)
+
     async def _head(self) -> StoreRevision:
         asked = {"key": self._keyspace.marker, "keys_only": True}
-        return wire.header_revision(await self._range(asked))
+        return self._keyspace.header_revision(await self._range(asked))
 
     async def _mark(self) -> None:
         marker = wire.put(self._keyspace.marker, b"")
@@ -201,7 +226,9 @@ class EtcdStore:
 
     async def _check_kept(self, after: StoreRevision) -> None:
         """Refuse a watch from the past at once rather than with its first message."""
-        asked = {"key": self._keyspace.marker, "revision": str(max(1, after))}
+        self._check_floor(after)
+        raw = max("1", self._keyspace.raw(after), key=int)
+        asked = {"key": self._keyspace.marker, "revision": raw}
         try:
             await self._range(asked, revision=after)
         except FutureRevision:
@@ -213,5 +240,5 @@ class EtcdStore:
         async with asyncio.timeout(_COMPACTED_SECONDS):
             async for message in self._gateway.stream("watch", {"create_request": request}):
                 if compacted := int(message.get("compact_revision", 0)):
-                    return compacted
+                    return self._keyspace.revision(compacted)
         raise StoreUnavailable("etcd: it did not say what it compacted")

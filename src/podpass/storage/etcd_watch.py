@@ -120,7 +120,7 @@ class EtcdWatch:
             "create_request": {
                 "key": start,
                 "range_end": end,
-                "start_revision": str(self._position + 1),
+                "start_revision": self._keyspace.raw(self._position + 1),
                 "prev_kv": True,
             }
         }
@@ -128,12 +128,12 @@ class EtcdWatch:
     def _changes(self, message: Message) -> list[Change]:
         if message.get("canceled"):
             if compacted := int(message.get("compact_revision", 0)):
-                raise Compacted(self._position, compacted)
+                raise Compacted(self._position, self._keyspace.revision(compacted))
             raise StoreUnavailable(f"etcd ended a watch: {message.get('cancel_reason', '')}")
         changes = []
         for event in message.get("events", ()):
             self._late_ticks = 0
-            self._position = StoreRevision(int(event["kv"]["mod_revision"]))
+            self._position = self._keyspace.revision(event["kv"]["mod_revision"])
             if change := self._change(event):
                 changes.append(change)
         return changes

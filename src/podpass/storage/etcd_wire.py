@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from podpass.storage.interface import KeyValue, StoreRevision
+from podpass.storage.interface import KeyValue, StoreRevision, StoreUnavailable
 
 Message = Mapping[str, Any]
 
@@ -28,14 +28,33 @@ class Keyspace:
 
     Attributes:
         root: Prefix of all keys, without a slash at the end.
+        offset: What the store's revisions are ahead of the etcd's (`etcd_origin`).
     """
 
     root: str
+    offset: int = 0
 
     @property
     def marker(self) -> str:
         """A key beside the keys of the store, encoded."""
         return _text(self._bytes(".progress"))
+
+    @property
+    def origin(self) -> str:
+        """The key of the record of `etcd_origin`, encoded."""
+        return _text(self._bytes(".origin"))
+
+    def revision(self, raw: str | int) -> StoreRevision:
+        """Return a revision of the etcd as one of the store."""
+        return StoreRevision(int(raw) + self.offset)
+
+    def raw(self, revision: int) -> str:
+        """Return a revision of the store as the etcd takes it."""
+        return str(revision - self.offset)
+
+    def header_revision(self, answer: Message) -> StoreRevision:
+        """Return the store's revision at the time of an answer."""
+        return self.revision(raw_revision(answer))
 
     def everything(self) -> tuple[str, str]:
         """Return start and end of all keys, the marker too."""
@@ -65,12 +84,23 @@ class Keyspace:
         return KeyValue(
             self.decode(found["key"]),
             b64decode(found.get("value", "")),
-            StoreRevision(int(found["create_revision"])),
-            StoreRevision(int(found["mod_revision"])),
+            self.revision(found["create_revision"]),
+            self.revision(found["mod_revision"]),
         )
 
     def _bytes(self, key: str) -> bytes:
         return f"{self.root}{key}".encode()
+
+
+def keyspace(prefix: str) -> Keyspace:
+    """Return the part of an etcd below a prefix, as users write one.
+
+    Raises:
+        StoreUnavailable: It is empty.
+    """
+    if not prefix.strip("/"):
+        raise StoreUnavailable("the etcd prefix is empty; give one, such as /podpass")
+    return Keyspace("/" + prefix.strip("/"))
 
 
 def put(key: str, value: bytes) -> Message:
@@ -94,15 +124,21 @@ def when_missing(key: str, *, then: Message) -> Message:
     return {"compare": [compare], "success": [then], "failure": []}
 
 
-def when_at(revision: int, key: str, *, then: list[Message]) -> Message:
+def when_at(revision: str, key: str, *, then: list[Message]) -> Message:
     """Return a transaction: `then` if the key was last written at `revision`, else read it."""
-    compare = {"key": key, "target": "MOD", "result": "EQUAL", "mod_revision": str(revision)}
+    compare = {"key": key, "target": "MOD", "result": "EQUAL", "mod_revision": revision}
     return {"compare": [compare], "success": then, "failure": [read(key)]}
 
 
-def header_revision(answer: Message) -> StoreRevision:
+def raw_revision(answer: Message) -> int:
     """Return the revision of the whole etcd at the time of an answer."""
-    return StoreRevision(int(answer["header"]["revision"]))
+    return int(answer["header"]["revision"])
+
+
+def first_value(answer: Message) -> bytes | None:
+    """Return the value of the key that was asked for, or None."""
+    found = answer.get("kvs")
+    return b64decode(found[0].get("value", "")) if found else None
 
 
 def first_read(answer: Message) -> Message | None:

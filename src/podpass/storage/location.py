@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from podpass.storage.interface import Store, StoreUnavailable
 
-_SQLITE = "sqlite://"
+if TYPE_CHECKING:
+    from podpass.storage.etcd_gateway import EtcdAddress
+
+SQLITE_SCHEME = "sqlite://"
 _SCHEMES = ("https://", "http://")
 DEFAULT_ETCD_PREFIX = "/podpass"
 
@@ -43,21 +47,30 @@ async def open_store(location: str | EtcdLocation) -> Store:
     """
     if isinstance(location, EtcdLocation):
         return await _open_etcd(location)
-    if not location.startswith(_SQLITE) or location == _SQLITE:
+    if not location.startswith(SQLITE_SCHEME) or location == SQLITE_SCHEME:
         raise StoreUnavailable(f"storage {location!r} is not of the form sqlite:///path/to/file")
     from podpass.storage.sqlite import SqliteStore  # noqa: PLC0415 - only the driver in use
 
-    return await SqliteStore.open(Path(location.removeprefix(_SQLITE)))
+    return await SqliteStore.open(Path(location.removeprefix(SQLITE_SCHEME)))
 
 
 async def _open_etcd(location: EtcdLocation) -> Store:
     from podpass.storage.etcd import EtcdStore  # noqa: PLC0415 - only the driver in use
-    from podpass.storage.etcd_gateway import EtcdAddress  # noqa: PLC0415
+
+    return await EtcdStore.open(etcd_address(location), prefix=location.prefix)
+
+
+def etcd_address(location: EtcdLocation) -> EtcdAddress:
+    """Return what the driver asks for.
+
+    Raises:
+        StoreUnavailable: What was given cannot be right.
+    """
+    from podpass.storage.etcd_gateway import EtcdAddress  # noqa: PLC0415 - only the driver in use
 
     for server in location.servers:
         if not server.startswith(_SCHEMES):
             raise StoreUnavailable(f"etcd server {server!r} is not of the form https://host:port")
     if (location.cert_file is None) != (location.key_file is None):
         raise StoreUnavailable("an etcd client certificate and its key go together; give both")
-    address = EtcdAddress(location.servers, location.ca_file, location.cert_file, location.key_file)
-    return await EtcdStore.open(address, prefix=location.prefix)
+    return EtcdAddress(location.servers, location.ca_file, location.cert_file, location.key_file)
