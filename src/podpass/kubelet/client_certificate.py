@@ -32,7 +32,7 @@ ANSWER_SECONDS = 900.0
 LONGEST_SLEEP = 600.0
 """Seconds; a clock that is stepped is noticed after that."""
 _FIRST_POLL, _LONGEST_POLL = 0.1, 5.0
-_FIRST_RETRY, _LONGEST_RETRY = 1.0, 60.0
+_FIRST_RETRY, _LONGEST_RETRY = 1.0, 15.0
 
 _log = logging.getLogger("kubelet.certificate")
 
