@@ -31,7 +31,7 @@ class CertificateRequests(PassivePlugin):
         if request.operation != "CREATE":
             return
         user = request.user
-        spec = new.setdefault("spec", {})
+        spec = new["spec"] = new.get("spec") or {}
         for key in ("username", "uid", "groups", "extra"):
             spec.pop(key, None)
         spec["username"] = user.name

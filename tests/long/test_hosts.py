@@ -1,0 +1,158 @@
+"""Three hosts: one begins, two join, one is cut off and comes back."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from harness import claims_of, eventually
+
+from podpass.base.clock import SystemClock
+from tests.long.network_hosts import NetworkHosts, why_not
+
+REASON = why_not()
+pytestmark = [pytest.mark.skipif(bool(REASON), reason=REASON), pytest.mark.timeout(600)]
+
+PODPASS = (sys.executable, "-m", "podpass")
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "web"},
+    "spec": {
+        "nodeSelector": {"kubernetes.io/hostname": "host-3"},
+        "tolerations": [{"operator": "Exists"}],
+        "containers": [
+            {
+                "name": "nginx",
+                "image": "nginx",
+                "volumeMounts": [{"name": "vault", "mountPath": "/var/run/secrets/vault"}],
+            }
+        ],
+        "volumes": [
+            {
+                "name": "vault",
+                "projected": {
+                    "sources": [
+                        {
+                            "serviceAccountToken": {
+                                "path": "token",
+                                "audience": "vault",
+                                "expirationSeconds": 60,
+                            }
+                        }
+                    ]
+                },
+            }
+        ],
+    },
+}
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Iterator[NetworkHosts]:
+    made = NetworkHosts(tmp_path, 3)
+    try:
+        yield made
+    finally:
+        for number in (3, 2, 1):
+            made.on(number, *PODPASS, "down", "--home", str(made.home(number)))
+        made.close()
+
+
+class Cluster:
+    """The cluster as its administrator sees it, on the first host."""
+
+    def __init__(self, hosts: NetworkHosts) -> None:
+        self.hosts = hosts
+
+    def begin(self) -> list[str]:
+        """Start it; returns the words of the command that joins."""
+        begun = self.hosts.on(
+            1, *PODPASS, "init", "--home", str(self.hosts.home(1)), "--node-name", "host-1",
+            "--apiserver-advertise-address", self.hosts.address(1), "--min-token-expiration", "10",
+            "--cluster-signing-duration", "1m",
+        )  # fmt: skip
+        assert begun.code == 0, begun.err
+        return shlex.split(begun.out.strip())
+
+    def join(self, number: int, words: list[str]) -> None:
+        home = str(self.hosts.home(number))
+        joined = self.hosts.on(
+            number, *PODPASS, *words[1:], "--home", home, "--node-name", f"host-{number}"
+        )
+        assert joined.code == 0, joined.err
+
+    def oc(self, *arguments: str) -> str:
+        home = self.hosts.home(1)
+        done = self.hosts.on(
+            1, str(home / "bin" / "oc"), *arguments,
+            env={"KUBECONFIG": str(home / "kubeconfigs" / "admin.kubeconfig")},
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        return done.out
+
+    def get(self, *arguments: str) -> Any:
+        return json.loads(self.oc("get", *arguments, "-o", "json"))
+
+    def ready(self, name: str) -> str:
+        conditions = self.get("node", name)["status"]["conditions"]
+        return str(next(one["status"] for one in conditions if one["type"] == "Ready"))
+
+    def certificate(self, number: int) -> x509.Certificate:
+        node = self.hosts.home(number) / "nodes" / f"host-{number}"
+        file = node / "kubelet" / "pki" / "kubelet-client-current.pem"
+        return x509.load_pem_x509_certificate(file.read_bytes())
+
+    def has_run_out(self, number: int) -> bool:
+        return self.certificate(number).not_valid_after_utc < SystemClock().now()
+
+    def token(self, number: int) -> str:
+        pods = self.hosts.home(number) / "nodes" / f"host-{number}" / "kubelet" / "pods"
+        [file] = pods.glob("*/volumes/kubernetes.io~projected/vault/token")
+        return file.read_text()
+
+
+def test_hosts_join_one_is_cut_off_and_comes_back(hosts: NetworkHosts) -> None:
+    cluster = Cluster(hosts)
+    words = cluster.begin()
+    wrong = [word.replace("sha256:", "sha256:0")[:71] if ":" in word else word for word in words]
+    refused = hosts.on(2, *PODPASS, *wrong[1:], "--home", str(hosts.home(2)))
+    assert refused.code == 1
+    assert "nothing was sent to it" in refused.err
+    for number in (2, 3):
+        cluster.join(number, words)
+    first = {number: cluster.certificate(number) for number in (2, 3)}
+
+    pod = hosts.home(1) / "pod.json"
+    pod.write_text(json.dumps(POD))
+    cluster.oc("create", "-f", str(pod))
+    cluster.oc("wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
+    started = cluster.get("pod", "web")
+    token = cluster.token(3)
+    assert claims_of(token)["kubernetes.io"]["node"]["name"] == "host-3"
+    # What the pods of a host without an API server reach one through:
+    relayed = hosts.on(
+        3, "curl", "-sk", "--unix-socket", str(hosts.home(3) / "run" / "apiserver-host-3.sock"),
+        "https://localhost/livez",
+    )  # fmt: skip
+    assert relayed.out == "ok"
+
+    hosts.cut_off(3)
+    eventually(lambda: cluster.ready("host-3") == "Unknown", within=120, what="host-3 is missed")
+    assert cluster.ready("host-2") == "True"
+    eventually(lambda: cluster.certificate(2) != first[2], what="host-2 renews its certificate")
+    eventually(lambda: cluster.has_run_out(3), what="that of host-3 runs out")
+    hosts.connect(3)
+    eventually(lambda: cluster.ready("host-3") == "True", within=120, what="host-3 is back")
+    eventually(lambda: cluster.token(3) != token, within=120, what="its token is renewed")
+    eventually(lambda: cluster.certificate(3) != first[3], within=120, what="and its certificate")
+    now = cluster.get("pod", "web")
+    assert now["metadata"]["uid"] == started["metadata"]["uid"]
+    assert now["status"]["containerStatuses"][0]["restartCount"] == 0
+    assert claims_of(cluster.token(3))["exp"] > claims_of(token)["exp"]
