@@ -6,6 +6,7 @@ import base64
 import json
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -36,6 +37,7 @@ def request(name: str, common_name: str, organization: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.rule("csr.kubectl")
 def test_kubectl_approves_and_denies(cluster: ClusterUnderTest) -> None:
     good, bad, auto = (f"{one}-{random_suffix()}" for one in ("good", "bad", "auto"))
     cluster.create(request(good, "somebody", "some-group"))

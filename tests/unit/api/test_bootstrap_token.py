@@ -52,6 +52,7 @@ def test_split_token(token: str, parts: tuple[str, str] | None) -> None:
     assert split_token(token) == parts
 
 
+@pytest.mark.rule("bootstrap-token.user")
 @pytest.mark.parametrize(
     ("given", "groups"),
     [
@@ -70,6 +71,7 @@ def test_a_good_token_names_its_user(given: Object, groups: tuple[str, ...]) -> 
     assert user.groups == groups
 
 
+@pytest.mark.rule("bootstrap-token.refused")
 @pytest.mark.parametrize(
     ("given", "why"),
     [

@@ -15,6 +15,7 @@ from .conftest import World
 TOKEN = "abcdef.0123456789abcdef"
 
 
+@pytest.mark.rule("bootstrap-token.user", "bootstrap-token.unauthorized")
 async def test_it_is_accepted_until_it_ends(world: World) -> None:
     expires = world.clock.now() + timedelta(minutes=1)
     await world.put(SECRETS, make_secret(*TOKEN.split("."), expires=expires))
@@ -27,12 +28,14 @@ async def test_it_is_accepted_until_it_ends(world: World) -> None:
     assert refused.value.code == 401
 
 
+@pytest.mark.rule("bootstrap-token.unauthorized")
 async def test_without_its_secret_it_is_401(world: World) -> None:
     with pytest.raises(StatusError) as refused:
         await world.authenticator.authenticate(f"Bearer {TOKEN}", None)
     assert refused.value.code == 401
 
 
+@pytest.mark.rule("bootstrap-token.audience")
 async def test_a_review_accepts_it_for_the_api_server_only(world: World) -> None:
     await world.put(SECRETS, make_secret(*TOKEN.split("."), expires=None))
     assert (await world.authenticator.review(TOKEN, []))["authenticated"] is True

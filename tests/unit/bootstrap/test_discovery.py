@@ -21,6 +21,7 @@ def certificate(directory: Path) -> bytes:
     return (directory / "ca.crt").read_bytes()
 
 
+@pytest.mark.rule("join.ca-hash")
 def test_the_right_ca_is_believed_and_another_is_not(tmp_path: Path) -> None:
     mine, other = certificate(tmp_path / "a"), certificate(tmp_path / "b")
     info = cluster_info("https://10.0.0.1:6443", mine)[0]

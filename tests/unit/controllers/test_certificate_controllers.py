@@ -87,6 +87,7 @@ async def until_true(probe: Callable[[], Awaitable[bool]]) -> None:
             await SystemClock().sleep(0.02)
 
 
+@pytest.mark.rule("csr.requestor", "csr.auto-approval")
 @pytest.mark.usefixtures("working")
 async def test_a_new_node_and_then_the_node_itself_get_certificates(
     api_server: RunningApiServer, admin: RestClient
@@ -111,6 +112,7 @@ async def test_a_new_node_and_then_the_node_itself_get_certificates(
     assert "certificate" not in (await get(admin, "of-another-node")).get("status", {})
 
 
+@pytest.mark.rule("csr.immutable")
 async def test_what_a_request_says_cannot_be_changed(admin: RestClient) -> None:
     await admin.create(CSR, signing_request(name="one"))
     stored = await get(admin, "one")
@@ -123,6 +125,7 @@ async def test_what_a_request_says_cannot_be_changed(admin: RestClient) -> None:
     assert not after.get("status")
 
 
+@pytest.mark.rule("csr.approval")
 async def test_only_who_may_approve_does(api_server: RunningApiServer, admin: RestClient) -> None:
     await admin.create(CSR, signing_request(name="one"))
     approved = {"type": "Approved", "status": "True", "reason": "T", "message": "t"}
@@ -139,6 +142,7 @@ async def test_only_who_may_approve_does(api_server: RunningApiServer, admin: Re
         await admin.patch(CSR, None, "one", {"status": {"conditions": []}}, subresource="approval")
 
 
+@pytest.mark.rule("csr.failed")
 @pytest.mark.usefixtures("working")
 async def test_what_is_approved_by_hand_and_breaks_the_rules_fails(admin: RestClient) -> None:
     await admin.create(CSR, signing_request(request_pem("n1"), name="odd"))
@@ -154,6 +158,7 @@ async def test_what_is_approved_by_hand_and_breaks_the_rules_fails(admin: RestCl
     await until_true(failed)
 
 
+@pytest.mark.rule("csr.validation", "csr.masters")
 @pytest.mark.parametrize(
     ("bad", "text"),
     [
@@ -184,6 +189,7 @@ def conditions(*kinds: str, at: str = "2026-01-01T23:00:00Z") -> Object:
     return {"conditions": [{"type": one, "status": "True", "lastUpdateTime": at} for one in kinds]}
 
 
+@pytest.mark.rule("csr.cleaned-up")
 @pytest.mark.parametrize(
     ("status", "created", "now", "over"),
     [
@@ -209,6 +215,7 @@ def test_only_approved_requests_without_an_answer_are_signed() -> None:
     )
 
 
+@pytest.mark.rule("bootstrap-token.cleaned-up")
 async def test_an_expired_bootstrap_token_is_deleted(
     simulator: ApiSimulator,
     client: RestClient,

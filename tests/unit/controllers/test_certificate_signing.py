@@ -48,6 +48,7 @@ def signed(pki: TestPki, pem: bytes, life: timedelta = DAY) -> x509.Certificate:
     )
 
 
+@pytest.mark.rule("csr.certificate")
 def test_a_certificate_is_for_a_client_and_for_the_key_of_the_request(pki: TestPki) -> None:
     certificate = signed(pki, request_pem())
     certificate.verify_directly_issued_by(pki.authority.certificate)
@@ -66,6 +67,7 @@ def test_a_short_life_is_backdated_by_less(pki: TestPki) -> None:
     assert certificate.not_valid_before_utc == NOW - timedelta(seconds=6)
 
 
+@pytest.mark.rule("csr.certificate")
 def test_no_certificate_outlives_the_ca(pki: TestPki) -> None:
     certificate = signed(pki, request_pem(), timedelta(days=36500))
     assert certificate.not_valid_after_utc == pki.authority.certificate.not_valid_after_utc

@@ -15,6 +15,7 @@ from podpass.controllers.node_client_request import right_needed
 COUNTRY = x509.NameAttribute(NameOID.COUNTRY_NAME, "CH")
 
 
+@pytest.mark.rule("csr.node-client")
 @pytest.mark.parametrize(
     ("request_", "right"),
     [

@@ -13,6 +13,7 @@ SECOND = timedelta(seconds=1)
 LIFE = CertificateLife(START, START + 100 * SECOND)
 
 
+@pytest.mark.rule("kubelet.certificate-rotation")
 @pytest.mark.parametrize(
     ("age", "share", "due"),
     [

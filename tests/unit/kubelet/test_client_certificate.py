@@ -103,6 +103,7 @@ def bootstrap(simulator: ApiSimulator, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.rule("kubelet.certificate-kept")
 async def test_the_first_certificate_and_the_next(
     signer: Signer, client: RestClient, clock: FakeClock, file: CertificateFile, bootstrap: Path
 ) -> None:
