@@ -60,6 +60,17 @@ def locked(home: Home) -> Iterator[None]:
         os.close(descriptor)
 
 
+def check_stopped(home: Home, cluster: Cluster) -> None:
+    """See that nothing of the cluster runs.
+
+    Raises:
+        HomeError: Something does.
+    """
+    running = any(running_kubelet(home, node.name) for node in cluster.nodes)
+    if running or (home.admin_kubeconfig.exists() and _is_ours(admin_api(home, cluster))):
+        raise HomeError(f"the cluster in {home.root} runs; stop it first, with `podpass down`")
+
+
 def start_cluster(home: Home, cluster: Cluster, *, now: datetime, report: Report) -> None:
     """Start what does not run yet, and wait until all nodes are Ready.
 
