@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import ssl
 import time
+from datetime import datetime
 from urllib.parse import urlsplit
 
+from podpass.api.meta import format_time
 from podpass.base.files import write_file
 from podpass.base.logs import Secret
 from podpass.bootstrap.cluster import SERVICE_IP, SERVICE_PORT, Cluster, save_cluster
@@ -63,8 +65,10 @@ def prepare_joined(home: Home, cluster: Cluster, ca_certificate: bytes, token: S
         raise HomeError(f"cannot write the home {home.root}: {error}") from error
 
 
-def start_joined(home: Home, cluster: Cluster, *, report: Report) -> None:
+def start_joined(home: Home, cluster: Cluster, *, now: datetime, report: Report) -> None:
     """Start the kubelet unless it runs, and wait until its node is Ready.
+
+    A kubelet that is started must have said so since `now`: what it said before counts for nothing.
 
     Raises:
         HomeError: The kubelet ended, or START_TIMEOUT went by.
@@ -73,7 +77,9 @@ def start_joined(home: Home, cluster: Cluster, *, report: Report) -> None:
     paths = home.node(node.name)
     url = urlsplit(cluster.joined_server)
     host, port = str(url.hostname), int(url.port or SERVICE_PORT)
+    since = ""
     if running_kubelet(home, node.name) is None:
+        since = format_time(now)
         launch_kubelet(
             home,
             node,
@@ -98,7 +104,7 @@ def start_joined(home: Home, cluster: Cluster, *, report: Report) -> None:
             context.load_cert_chain(certificate)
             with contextlib.suppress(ApiAway):
                 found = AdminApi(port, context).get(f"/api/v1/nodes/{node.name}", host=host)
-                if ready_nodes([found]):
+                if ready_nodes([found], since=since):
                     return
                 report(f"waiting for {node.name} to be Ready")
         time.sleep(_POLL)  # noqa: TID251 - waits for other processes

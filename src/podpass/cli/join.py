@@ -9,6 +9,7 @@ import time
 import click
 
 from podpass.api.bootstrap_token import split_token
+from podpass.base.clock import SystemClock
 from podpass.base.logs import Secret
 from podpass.bootstrap.cluster import Cluster, ClusterNode, load_cluster
 from podpass.bootstrap.discovery import discover, is_hash
@@ -52,6 +53,15 @@ def own_address(host: str, port: int) -> str:
         return address
 
 
+def _url(server: tuple[str, int]) -> str:
+    return f"https://{server[0]}:{server[1]}"
+
+
+def _new_cluster(server: tuple[str, int], name: str, node_ip: str | None) -> Cluster:
+    node = ClusterNode(name, node_ip or own_address(*server), pod_cidr(name))
+    return Cluster(port=server[1], nodes=(node,), joined_server=_url(server))
+
+
 @click.command()
 @click.argument("server", required=False, metavar="HOST:PORT", callback=_read_server)
 @home_option
@@ -74,17 +84,18 @@ def command(
 ) -> None:
     """Make this host a node of the cluster at HOST:PORT.
 
-    Without arguments, continue after `podpass down`.
+    Without arguments, continue after `podpass down`; with them, continue with another token.
     """
     progress = Progress()
     started = time.monotonic()
     with locked(home):
-        if home.cluster_file.exists():
-            cluster = load_cluster(home.cluster_file)
-            if not cluster.joined_server:
-                raise HomeError(f"the home {home.root} has a cluster of its own; give another one")
-            if server and cluster.joined_server != f"https://{server[0]}:{server[1]}":
-                raise HomeError(f"the home {home.root} has joined {cluster.joined_server}")
+        known = load_cluster(home.cluster_file) if home.cluster_file.exists() else None
+        if known is not None and not known.joined_server:
+            raise HomeError(f"the home {home.root} has a cluster of its own; give another one")
+        if known is not None and server and known.joined_server != _url(server):
+            raise HomeError(f"the home {home.root} has joined {known.joined_server}")
+        if known is not None and token is None and ca_hash is None:
+            cluster = known
         else:
             if server is None or token is None or ca_hash is None:
                 raise HomeError(
@@ -96,12 +107,9 @@ def command(
             if not is_hash(ca_hash):
                 raise HomeError("--discovery-token-ca-cert-hash is not sha256: and 64 hex digits")
             certificate = discover(*server, ca_hash)
-            name = node_name or host_name()
-            node = ClusterNode(name, node_ip or own_address(*server), pod_cidr(name))
-            url = f"https://{server[0]}:{server[1]}"
-            cluster = Cluster(port=server[1], nodes=(node,), joined_server=url)
+            cluster = known or _new_cluster(server, node_name or host_name(), node_ip)
             prepare_joined(home, cluster, certificate, Secret(token))
-        start_joined(home, cluster, report=progress.show)
+        start_joined(home, cluster, now=SystemClock().now(), report=progress.show)
     progress.done(
         f"{cluster.nodes[0].name} joined {cluster.joined_server} and is Ready"
         f" after {time.monotonic() - started:.1f} s"
