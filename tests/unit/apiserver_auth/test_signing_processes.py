@@ -78,6 +78,23 @@ async def test_a_process_that_is_killed_is_replaced_by_the_next_call(
     assert KEY.public.verify(b"data", await processes.sign(b"data"))
 
 
+async def test_a_process_that_hangs_is_replaced_and_its_tokens_are_signed() -> None:
+    processes = SigningProcesses(KEY, count=1, answer_seconds=1)
+    signer = Signer(KEY, processes=processes)
+    await call_up(processes, 1)
+    (stopped,) = processes.process_ids
+    os.kill(stopped, signal.SIGSTOP)
+    async with asyncio.timeout(PATIENCE):
+        tokens = await asyncio.gather(*(signer.sign(b"{}") for _ in range(20)))
+    keys = KeySet([KEY.public])
+    assert [jws.verify(jws.parse_unverified(one), keys) for one in tokens] == [b"{}"] * 20
+    await holds(lambda: not Path(f"/proc/{stopped}").exists())
+    await holds(lambda: processes.process_ids not in ([], [stopped]))
+    (replaced,) = processes.process_ids
+    signer.close()
+    await holds(lambda: not Path(f"/proc/{replaced}").exists())
+
+
 async def test_they_go_when_nobody_wants_a_signature() -> None:
     processes = SigningProcesses(KEY, count=1, quiet_seconds=0.5)
     await call_up(processes, 1)
