@@ -282,7 +282,7 @@ def _reviewed(identity: Identity, review: TokenRefused) -> Finding:
     account = (
         f"the service account {quoted(f'{identity.namespace}/{identity.service_account.name}')}"
     )
-    named = f"the {kind} {quoted(bound.name)}" if bound else "the object that it is bound to"
+    named = f"the {kind} {quoted(bound.name)}" if bound else "an object"
     what = {
         Reason.ACCOUNT_GONE: f"It is of {account}, which is gone.",
         Reason.ACCOUNT_RECREATED: f"It is of {account}, which was deleted and made anew since.",

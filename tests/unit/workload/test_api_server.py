@@ -91,3 +91,22 @@ def test_without_a_token_nobody_is_asked(tmp_path: Path) -> None:
     with pytest.raises(TokenUnreadable):
         api.request("GET", "/x")
     assert server.seen == []
+
+
+def test_both_tries_ask_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text(OLD)
+    seen: list[tuple[object, ...]] = []
+
+    def ask(method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+        seen.append((method, url, dict(headers), body))
+        (tmp_path / "new").write_text(NEW)
+        (tmp_path / "new").rename(path)
+        return Answer(401, {}, b"")
+
+    ApiServer("https://a/", token_file=TokenFile(path), transport=ask).request("POST", "/x", b"{}")
+    kinds = {"Accept": "application/json", "Content-Type": "application/json"}
+    assert seen == [
+        ("POST", "https://a/x", kinds | {"Authorization": f"Bearer {token}"}, b"{}")
+        for token in (OLD, NEW)
+    ]

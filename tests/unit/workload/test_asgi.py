@@ -102,3 +102,28 @@ async def test_a_websocket_is_answered_where_the_server_can() -> None:
 async def test_the_lifespan_is_the_applications_own() -> None:
     seen, _ = await call([], "lifespan")
     assert seen[0]["type"] == "lifespan"
+
+
+@pytest.mark.parametrize("kind", ["http", "lifespan"])
+async def test_the_application_talks_with_the_server_itself(kind: str) -> None:
+    sent: list[Any] = []
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await send(await receive())
+
+    async def receive() -> Any:
+        return {"type": "from the server"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    keys = FixedKeys(SIGNER.jwks(), issuer=ISSUER)
+    guarded = BearerASGI(app, AsyncVerifier(keys, audience="vault", clock=FakeClock()))
+    scope = {"type": kind, "headers": [(b"authorization", f"Bearer {GOOD}".encode())]}
+    await guarded(scope, receive, send)
+    assert sent == [{"type": "from the server"}]
+
+
+async def test_the_answer_has_its_body() -> None:
+    _, sent = await call([])
+    assert sent[1] == {"type": "http.response.body", "body": b"a bearer token is needed\n"}

@@ -66,3 +66,61 @@ def test_the_answer(error: WorkloadError, line: str, challenge: str | None) -> N
     assert headers["Cache-Control"] == "no-store"
     assert b"example" not in answer.body
     assert b"/var" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        pytest.param(["Bearer a", "Bearer b"], "more than one Authorization header", id="two"),
+        pytest.param(
+            ["Bearer a b"], "the Authorization header does not hold one token", id="two tokens"
+        ),
+        pytest.param(["Bearer "], "the Authorization header does not hold one token", id="none"),
+    ],
+)
+def test_a_wrong_header_is_malformed(headers: list[str], words: str) -> None:
+    with pytest.raises(TokenRefused, match=f"^{words}$") as refused:
+        bearer_token(headers)
+    assert refused.value.reason is Reason.MALFORMED
+
+
+def test_no_header_is_told_what_is_needed() -> None:
+    with pytest.raises(NoToken, match=r"^a bearer token is needed$"):
+        bearer_token([])
+
+
+@pytest.mark.parametrize(
+    ("error", "body", "header"),
+    [
+        pytest.param(
+            NoToken("x"),
+            b"a bearer token is needed\n",
+            ("WWW-Authenticate", "Bearer"),
+            id="no token",
+        ),
+        pytest.param(
+            TokenRefused(Reason.EXPIRED, "the token has expired"),
+            b"the token has expired\n",
+            (
+                "WWW-Authenticate",
+                'Bearer error="invalid_token", error_description="the token has expired"',
+            ),
+            id="a refused token",
+        ),
+        pytest.param(
+            IssuerUnavailable("x"),
+            b"the token cannot be checked at the moment\n",
+            ("Retry-After", "5"),
+            id="no keys",
+        ),
+    ],
+)
+def test_the_whole_answer(error: WorkloadError, body: bytes, header: tuple[str, str]) -> None:
+    answer = denial(error)
+    assert answer.body == body
+    assert answer.headers == (
+        header,
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+    )

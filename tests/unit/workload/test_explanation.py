@@ -190,7 +190,7 @@ def test_what_was_not_looked_at_is_told() -> None:
             signed(private(pod=None, node=None), KEY),
             reviewed(Reason.BOUND_OBJECT_GONE),
             Reason.BOUND_OBJECT_GONE,
-            "the object that it is bound to",
+            "bound to an object, which is gone",
             id="something is gone",
         ),
         pytest.param(
@@ -209,6 +209,30 @@ def test_each_reason_is_told_with_a_remedy(
     assert words in findings[0].what
     assert len(findings[0].remedy) > 20
     assert token[-20:] not in findings[0].what + findings[0].remedy
+
+
+def test_a_leeway_is_for_the_caller_to_choose() -> None:
+    token, leeway = SIGNER.token(START - timedelta(seconds=3600 + 90)), timedelta(seconds=90)
+    assert explain(token, ALL, START, leeway) == []
+    assert [one.reason for one in explain(token, ALL, START)] == [Reason.EXPIRED]
+
+
+def test_a_wrong_signature_is_told_beside_a_changed_issuer() -> None:
+    forged = signed(
+        bound_claims(iss="https://old.example"),
+        STRANGER,
+        header={"alg": "ES256", "kid": KEY.public.key_id},
+    )
+    reasons = [one.reason for one in explain(forged, ALL, START)]
+    assert reasons == [Reason.ISSUER, Reason.SIGNATURE]
+
+
+def test_what_nobody_looked_at_is_told_to_the_letter() -> None:
+    assert unchecked(Known()) == [
+        "whether it is meant for you (no audience was given)",
+        "the signature (no keys were given)",
+        "whether account and pod still exist (the API server was not asked)",
+    ]
 
 
 def test_all_that_is_wrong_is_told() -> None:

@@ -10,7 +10,7 @@ import aiohttp
 import httpx
 import pytest
 import requests
-from workload.https_server import Asked, Reply, serving
+from workload.https_server import Asked, Reply, certificate, serving
 
 from podpass.testing.fake_issuer import FakeIssuer
 from podpass.workload.aiohttp_middleware import TokenFileMiddleware
@@ -186,3 +186,16 @@ def test_aiohttp_may_be_given_several_origins(service: Service) -> None:
 
     with serving(service) as url:
         assert asyncio.run(ask(url)) == 200
+
+
+def test_requests_tries_again_with_the_settings_of_the_first_try(
+    service: Service, tmp_path: Path
+) -> None:
+    tls = certificate(tmp_path)
+    with serving(service, tls) as url, requests.Session() as session:
+        session.trust_env = False
+        session.auth = RequestsAuth(TokenFile(service.path))
+        answer = session.get(f"{url}/rotate", verify=str(tls[0]))
+    assert answer.status_code == 200
+    assert answer.request.headers["Authorization"] == f"Bearer {NEW}"
+    assert [one.status_code for one in answer.history] == [401]

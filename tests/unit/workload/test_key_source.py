@@ -100,3 +100,65 @@ def test_keys_of_a_file() -> None:
         FixedKeys(json.dumps({"keys": []}).encode(), issuer=ISSUER)
     with pytest.raises(ValueError, match="an issuer is needed"):
         FixedKeys(issuer.jwks(), issuer=["", ISSUER])
+
+
+class Documents:
+    """Answers for two documents with headers of their own, and remembers how it was asked."""
+
+    def __init__(self, **max_age: int) -> None:
+        self.issuer = FakeIssuer()
+        self.max_age = max_age
+        self.methods: list[str] = []
+        self.missing = ""
+
+    def __call__(self, method: str, url: str, headers: object, body: bytes | None = None) -> Answer:
+        del headers, body
+        self.methods.append(method)
+        if self.missing and url.endswith(self.missing):
+            return Answer(404, {}, b"")
+        name = "jwks" if url.endswith("/jwks") else "discovery"
+        age = self.max_age.get(name)
+        self.issuer.headers = {} if age is None else {"cache-control": f"max-age={age}"}
+        return self.issuer(method, url, {})
+
+
+def sources(documents: Documents) -> list[IssuerKeys | ClusterKeys]:
+    return [
+        IssuerKeys(f"{ISSUER}", transport=documents),
+        ClusterKeys(ApiServer("https://api.example", transport=documents)),
+    ]
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["an issuer", "a cluster"])
+@pytest.mark.parametrize(
+    ("max_age", "seconds"),
+    [
+        pytest.param({"discovery": 5}, 5, id="the first document alone says it"),
+        pytest.param({"jwks": 7}, 7, id="the second document alone says it"),
+        pytest.param({"discovery": 5, "jwks": 7}, 5, id="the first is the shorter"),
+        pytest.param({"discovery": 9, "jwks": 7}, 7, id="the second is the shorter"),
+    ],
+)
+def test_each_document_counts_for_the_time(
+    which: int, max_age: dict[str, int], seconds: float
+) -> None:
+    documents = Documents(**max_age)
+    assert sources(documents)[which].load().fresh_seconds == seconds
+    assert documents.methods == ["GET", "GET"]
+
+
+@pytest.mark.parametrize(
+    ("which", "url"),
+    [(0, f"{ISSUER}/openid/v1/jwks"), (1, "https://api.example/openid/v1/jwks")],
+    ids=["an issuer", "a cluster"],
+)
+def test_missing_keys_are_named_by_their_url(which: int, url: str) -> None:
+    documents = Documents()
+    documents.missing = "/jwks"
+    with pytest.raises(IssuerUnavailable, match=f"^{url} answered 404$"):
+        sources(documents)[which].load()
+
+
+def test_no_issuer_is_told_what_is_needed() -> None:
+    with pytest.raises(ValueError, match=r"^an issuer is needed, as tokens name it in iss$"):
+        IssuerKeys([])

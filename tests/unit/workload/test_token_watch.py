@@ -144,3 +144,28 @@ async def test_a_cancelled_listener_ends(tmp_path: Path) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def test_watchfiles_tells_a_thread_at_once(tmp_path: Path) -> None:
+    stop, told = threading.Event(), queue.Queue[None]()
+
+    def listen() -> None:
+        for _ in changes(tmp_path, stop, 600):
+            told.put(None)
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    try:
+        told.get(timeout=30)  # at once, before anything happened
+        for number in range(600):  # the watch begins some time after it is asked for
+            rotate(tmp_path, TOKENS[number % 4])
+            try:
+                told.get(timeout=0.05)
+            except queue.Empty:
+                continue
+            break
+        else:
+            pytest.fail("a change was not told")
+    finally:
+        stop.set()
+        thread.join()
