@@ -178,8 +178,10 @@ class TokenFile:
     def _content(self) -> bytes:
         with self.path.open("rb") as file:
             content = file.read(MAXIMUM_FILE + 1)
+            if len(content) > MAXIMUM_FILE:
+                raise NotAToken(f"has more than {MAXIMUM_FILE} bytes")
             if len(content) != os.fstat(file.fileno()).st_size:
-                raise NotAToken("changes while it is read, or is too large")
+                raise NotAToken("changes while it is read")
         return content
 
 

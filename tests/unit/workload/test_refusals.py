@@ -6,11 +6,15 @@ import pytest
 from workload.refusals import GOOD, OURS, PAGE, TOKENS, page, reasons_told, refused
 
 from podpass.testing.fake_issuer import ISSUER
+from podpass.workload.aiohttp_middleware import TokenFileMiddleware
+from podpass.workload.check import wanted_audiences
 from podpass.workload.claims import read_identity
 from podpass.workload.compact_token import parse
+from podpass.workload.discovery import origin, read_configuration
 from podpass.workload.refusal import IssuerUnavailable, Reason, TokenRefused
 from podpass.workload.token_content import NotAToken, read_content
-from podpass.workload.token_review import reviewed_identity
+from podpass.workload.token_file import TokenFile
+from podpass.workload.token_review import read_answer, reviewed_identity
 from podpass.workload.trusted_keys import read_jwks
 
 
@@ -75,3 +79,29 @@ def test_what_is_no_whole_token_is_called_so(content: bytes) -> None:
 def test_a_key_document_that_is_none(document: bytes, words: str) -> None:
     with pytest.raises(IssuerUnavailable, match=words):
         read_jwks(document)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        pytest.param("https://[a", "not a URL", id="no URL"),
+        pytest.param("https://", "not a URL of a host", id="no host"),
+        pytest.param("ftp://a.example", "not an https URL", id="another scheme"),
+    ],
+)
+def test_a_url_that_may_not_be_asked(url: str, words: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{words}$"):
+        origin(url)
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(IssuerUnavailable, match=r"^the review of a token has no status$"):
+        read_answer(201, b"{}")
+    words = "the discovery document lacks issuer or jwks_uri"
+    with pytest.raises(IssuerUnavailable, match=rf"^{words}$"):
+        read_configuration(b"{}")
+    words = "an audience is needed: the name under which tokens are made for you"
+    with pytest.raises(ValueError, match=rf"^{words}$"):
+        wanted_audiences([])
+    with pytest.raises(ValueError, match=r"^name the origins that may see the token$"):
+        TokenFileMiddleware(TokenFile("token"), origins=[])

@@ -73,3 +73,18 @@ def test_an_expiry_that_is_no_number_is_unknown(expiry: object) -> None:
 def test_any_bytes_raise_nothing_else(content: bytes) -> None:
     with pytest.raises(NotAToken):
         read_content(content)
+
+
+@pytest.mark.parametrize(
+    ("signature", "whole"),
+    [pytest.param("", False, id="no byte"), pytest.param("AA", True, id="one byte")],
+)
+def test_a_signature_of_an_unknown_algorithm_has_at_least_a_byte(
+    signature: str, *, whole: bool
+) -> None:
+    token = f"{encoded({'alg': 'EdDSA'})}.{encoded(bound_claims())}.{signature}"
+    if whole:
+        assert read_content(token.encode()).text == token
+        return
+    with pytest.raises(NotAToken):
+        read_content(token.encode())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -232,3 +234,65 @@ def test_through_rotations_nobody_reads_an_empty_torn_or_older_token(
         assert numbers == sorted(numbers)
         assert numbers[-1] == len(tokens) - 1
     assert len(set(seen[0])) == len(tokens)
+
+
+@pytest.mark.parametrize(
+    ("size", "good"),
+    [
+        pytest.param(MAXIMUM_FILE, True, id="the largest file"),
+        pytest.param(MAXIMUM_FILE + 1, False, id="a byte more"),
+    ],
+)
+def test_a_file_has_a_largest_size(size: int, tmp_path: Path, *, good: bool) -> None:
+    token = FakeIssuer().token()
+    (tmp_path / "token").write_text(token + " " * (size - len(token)))
+    if good:
+        assert TokenFile(tmp_path / "token").read() == token
+        return
+    with pytest.raises(TokenUnreadable, match=f"has more than {MAXIMUM_FILE} bytes"):
+        TokenFile(tmp_path / "token").read()
+
+
+class StopAfterFive(threading.Event):
+    """Is set after five waits, none of which takes time."""
+
+    looks = 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        del timeout
+        self.looks += 1
+        return self.looks >= 5
+
+
+class ClockOfFive(FakeClock):
+    """Ends its caller after five sleeps, none of which takes time."""
+
+    sleeps = 0
+
+    async def sleep(self, seconds: float) -> None:
+        del seconds
+        self.sleeps += 1
+        if self.sleeps >= 5:
+            raise asyncio.CancelledError
+
+
+def test_a_thread_is_told_of_a_token_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "watchfiles", None)
+    token, stop = FakeIssuer().token(), StopAfterFive()
+    (tmp_path / "token").write_text(token)
+    assert list(TokenFile(tmp_path / "token").rotations(stop)) == [token]
+    assert stop.looks == 5
+
+
+async def test_a_task_is_told_of_a_token_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "watchfiles", None)
+    token, clock = FakeIssuer().token(), ClockOfFive()
+    (tmp_path / "token").write_text(token)
+    told: list[str] = []
+    with pytest.raises(asyncio.CancelledError):  # noqa: PT012 - what came before the end counts
+        async for one in TokenFile(tmp_path / "token", clock=clock).async_rotations():
+            told.append(one)  # noqa: PERF401 - the end is an exception
+    assert told == [token]
+    assert clock.sleeps == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,11 @@ def test_what_is_no_http_is_an_unavailable_issuer() -> None:
         pytest.raises(IssuerUnavailable, match=r"is not HTTP \(HTTPException\)"),
     ):
         HttpsTransport()("GET", url, {})
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_that_says_nothing_is_not_waited_for_long(scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/"
+        with pytest.raises(IssuerUnavailable, match="timed out"):
+            HttpsTransport(timeout=0.1)("GET", url, {})
