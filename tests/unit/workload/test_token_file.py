@@ -116,7 +116,7 @@ def test_the_token_before_is_kept_while_the_file_is_damaged(
         (torn, "is not a whole token"),
         (missing, "cannot be read: No such file or directory"),
         (a_directory, "cannot be read: Is a directory"),
-        (too_large, "changes while it is read, or is too large"),
+        (too_large, "has more than 65536 bytes"),
     ],
 )
 def test_without_a_token_before_there_is_an_error_without_the_token(
