@@ -110,7 +110,7 @@ def _files(home: Home, cluster: Cluster) -> Iterator[Path]:
     yield home.cluster_file
     if home.seeded_file.exists():
         yield home.seeded_file
-    directories = [home.pki, home.kubeconfigs, home.etcd]
+    directories = [home.pki, home.kubeconfigs, home.etcd, home.audit]
     for node in cluster.nodes:
         # Manifests first: the resources that one names are there before it.
         directories += [home.node(node.name).manifests, home.node(node.name).resources]

@@ -50,6 +50,7 @@ class Cluster:
             the home's own database.
         etcd_prefix: Root of the cluster's keys there.
         etcd_client_files: Whether the home has certificates for it.
+        audit_policy: Whether the home has an audit policy.
         advertise_address: Where other hosts find the API; empty: none join.
         cluster_signing_seconds: Life of the certificates of hosts that join; 0 for a year.
         joined_server: URL of the API of the cluster that this host joined; empty: it is its own.
@@ -65,6 +66,7 @@ class Cluster:
     etcd_servers: str = ""
     etcd_prefix: str = DEFAULT_ETCD_PREFIX
     etcd_client_files: bool = False
+    audit_policy: bool = False
     advertise_address: str = ""
     cluster_signing_seconds: int = 0
     joined_server: str = ""

@@ -5,6 +5,7 @@ home/
   cluster.json     nodes, port and options
   seeded           there once the first objects were created
   lock             held while `up` or `down` changes the home
+  audit/           audit policy, if one was given
   bin/             oc and kubectl, for `podpass env`
   etcd/            client certificate for an etcd, if that is the store
   images/          image catalog
@@ -99,6 +100,11 @@ class Home:
     def seeded_file(self) -> Path:
         """There once the first objects were created."""
         return self.root / "seeded"
+
+    @property
+    def audit(self) -> Path:
+        """Audit policy of the API servers."""
+        return self.root / "audit"
 
     @property
     def bin(self) -> Path:

@@ -29,6 +29,7 @@ def operator_settings(home: Home, cluster: Cluster) -> OperatorSettings:
             etcd_servers=cluster.etcd_servers,
             etcd_prefix=cluster.etcd_prefix if cluster.etcd_servers else "",
             etcd_directory=str(home.etcd) if cluster.etcd_client_files else "",
+            audit_directory=str(home.audit) if cluster.audit_policy else "",
         ),
         profile=PROFILES[cluster.issuer_profile],
         timing=TIMINGS[cluster.timing],

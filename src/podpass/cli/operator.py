@@ -42,6 +42,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--etcd-servers", default="", help="Members of the etcd, with commas between.")
 @click.option("--etcd-prefix", default="", help="Root of the cluster's keys in it.")
 @click.option("--etcd-directory", default="", help="Its client certificate on every host.")
+@click.option("--audit-directory", default="", help="Audit policy on every host.")
 @click.option(
     "--issuer-profile",
     type=click.Choice(sorted(PROFILES)),
@@ -73,6 +74,7 @@ def command(
     etcd_servers: str,
     etcd_prefix: str,
     etcd_directory: str,
+    audit_directory: str,
     issuer_profile: str,
     timing: str,
     leader_elect: bool,
@@ -93,6 +95,7 @@ def command(
             etcd_servers=etcd_servers,
             etcd_prefix=etcd_prefix,
             etcd_directory=etcd_directory,
+            audit_directory=audit_directory,
         ),
         kubeconfig=kubeconfig,
         profile=PROFILES[issuer_profile],

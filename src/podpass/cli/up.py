@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from podpass.base.clock import SystemClock
+from podpass.bootstrap.audit import check_same_policy, keep_audit_policy
 from podpass.bootstrap.cluster import Cluster, load_cluster, make_nodes
 from podpass.bootstrap.etcd_client import check_prefix_is_free, copy_client_files
 from podpass.bootstrap.home import Home, HomeError
@@ -97,6 +98,11 @@ def read_endpoint(_ctx: click.Context, _param: click.Parameter, value: str | Non
     help=f"Root of this cluster's keys in it [default: {DEFAULT_ETCD_PREFIX}].",
 )
 @click.option(
+    "--audit-policy",
+    type=_FILE,
+    help="Log requests as this Policy of audit.k8s.io/v1 says, to run/audit-NODE.log in the home.",
+)
+@click.option(
     "--issuer-profile",
     type=click.Choice(["legacy", "trust24h"]),
     help="What becomes of a former issuer: refused at once, or trusted for 24 hours"
@@ -147,6 +153,7 @@ def _cluster_for(
     etcd_cafile: Path | None,
     etcd_certfile: Path | None,
     etcd_keyfile: Path | None,
+    audit_policy: Path | None = None,
     **options: Any,
 ) -> Cluster:
     """Return the cluster of the home, or a new one.
@@ -157,6 +164,7 @@ def _cluster_for(
         etcd_cafile: For the etcd, like the next two; renewed ones are taken over.
         etcd_certfile: For the etcd.
         etcd_keyfile: For the etcd.
+        audit_policy: Policy of the audit log, None for what the home has or no log.
         options: Fields of Cluster, None for what the home has or the default.
 
     Raises:
@@ -182,6 +190,7 @@ def _cluster_for(
                     f"the cluster in {home.root} was made with {name.replace('_', ' ')} "
                     f"{getattr(cluster, name)}; for {value} give another --home"
                 )
+        check_same_policy(home, audit_policy)
         copy_client_files(home, etcd_files)
         return cluster
     if home.pki.exists():
@@ -190,6 +199,7 @@ def _cluster_for(
         **{"port": DEFAULT_PORT} | given,
         nodes=make_nodes(nodes if nodes is not None else DEFAULT_NODES),
         etcd_client_files=copy_client_files(home, etcd_files),
+        audit_policy=keep_audit_policy(home, audit_policy),
     )
     if cluster.etcd_servers:
         check_prefix_is_free(home, cluster)

@@ -38,6 +38,7 @@ def operator_arguments(settings: OperatorSettings) -> list[str]:
         f"--min-token-expiration-seconds={plane.min_token_expiration_seconds}",
         f"--signing-algorithm={plane.signing_algorithm}",
         *([f"--signing-endpoint={plane.signing_endpoint}"] if plane.signing_endpoint else []),
+        *([f"--audit-directory={plane.audit_directory}"] if plane.audit_directory else []),
         *(f"{flag}={value}" for flag, value in _etcd(plane) if value),
         f"--issuer-profile={settings.profile.name}",
         f"--timing={timing}",

@@ -109,6 +109,7 @@ class ControlPlane:
         etcd_prefix: Root of the cluster's keys there.
         etcd_directory: Host directory with `ca.crt`, `client.crt` and `client.key`; empty if the
             etcd asks for no certificate.
+        audit_directory: Host directory of the audit policy; empty: nothing is logged.
     """
 
     node_directory: str
@@ -122,6 +123,7 @@ class ControlPlane:
     etcd_servers: str = ""
     etcd_prefix: str = ""
     etcd_directory: str = ""
+    audit_directory: str = ""
 
     def node_path(self, node: str, name: str) -> str:
         """Return the host path of `manifests` or `resources` of a node."""

@@ -22,6 +22,8 @@ STORE: Final = "/var/lib/podpass/store"
 RUN: Final = "/var/lib/podpass/run"
 SIGNER: Final = "/var/lib/podpass/signer"
 ETCD: Final = "/etc/kubernetes/etcd"
+AUDIT: Final = "/etc/kubernetes/audit"
+AUDIT_POLICY: Final = "policy.yaml"
 POD_PREFIX: Final = "kube-apiserver-pod"
 """Directory of a revision: `kube-apiserver-pod-12`."""
 
@@ -74,6 +76,8 @@ def static_pod(plane: ControlPlane, timing: Timing, *, log_level: str = "") -> O
     if plane.signing_endpoint and not plane.signing_endpoint.startswith("@"):
         directory = str(PurePosixPath(plane.signing_endpoint).parent)
         mounts.append(("signer", directory, SIGNER, True))
+    if plane.audit_directory:
+        mounts.append(("audit-policy", plane.audit_directory, AUDIT, True))
     period = max(1, round(timing.readiness_period.total_seconds()))
     startup = {"periodSeconds": 1, "failureThreshold": 150, "timeoutSeconds": 10}
     liveness = {"periodSeconds": 10, "failureThreshold": 3, "timeoutSeconds": 10}

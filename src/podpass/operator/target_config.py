@@ -22,6 +22,8 @@ from podpass.api.resources import Object
 from podpass.operator import names
 from podpass.operator.settings import ControlPlane, OperatorSettings, Timing
 from podpass.operator.static_pod_template import (
+    AUDIT,
+    AUDIT_POLICY,
     CERTS,
     ETCD,
     RESOURCES,
@@ -63,6 +65,9 @@ def shipped_config(plane: ControlPlane, timing: Timing) -> Object:
         arguments["storage"] = f"sqlite://{STORE}/podpass.db"
     else:
         arguments |= _etcd_arguments(plane)
+    if plane.audit_directory:
+        arguments["audit-policy-file"] = f"{AUDIT}/{AUDIT_POLICY}"
+        arguments["audit-log-path"] = f"{RUN}/audit-NODE_NAME.log"
     key_files: list[str] = []
     if plane.signing_endpoint:  # 4
         arguments["service-account-signing-endpoint"] = signing_endpoint(plane)

@@ -26,7 +26,9 @@ from podpass.testing.operator_cluster import PLANE
         pytest.param(OperatorSettings(control_plane=PLANE), id="the defaults"),
         pytest.param(
             OperatorSettings(
-                control_plane=replace(PLANE, port=7443, min_token_expiration_seconds=5),
+                control_plane=replace(
+                    PLANE, port=7443, min_token_expiration_seconds=5, audit_directory="/a"
+                ),
                 profile=TRUST_24H,
                 timing=OPENSHIFT,
             ),
@@ -46,6 +48,7 @@ def test_the_flags_say_what_the_settings_say(settings: OperatorSettings) -> None
             min_token_expiration_seconds=found["min_token_expiration_seconds"],
             signing_algorithm=found["signing_algorithm"],
             signing_endpoint=found["signing_endpoint"],
+            audit_directory=found["audit_directory"],
         ),
         profile=PROFILES[found["issuer_profile"]],
         timing=TIMINGS[found["timing"]],
