@@ -20,6 +20,7 @@ from podpass.bootstrap.archive import Archive, BackupFacts, open_archive
 from podpass.bootstrap.backup import DATABASE, store_location
 from podpass.bootstrap.cluster import Cluster, load_cluster
 from podpass.bootstrap.home import Home, HomeError
+from podpass.bootstrap.leadership import without_leader
 from podpass.bootstrap.lifecycle import check_stopped, locked
 from podpass.bootstrap.relocation import Relocation
 from podpass.storage.filling import fill_store
@@ -88,7 +89,7 @@ def _restore(archive: Archive, home: Home, *, force: bool) -> Restored:
         revision = asyncio.run(
             fill_store(
                 location,
-                map(relocation.entry, entries),
+                map(without_leader, map(relocation.entry, entries)),
                 above=StoreRevision(archive.facts.revision + REVISION_BUMP),
                 replace=force,
             )
