@@ -14,12 +14,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from datetime import datetime
 from typing import Final
 
 from podpass.api.field_errors import FieldError, duplicate, forbidden, invalid, required
-from podpass.api.meta import find_condition
+from podpass.api.meta import find_condition, format_time
 from podpass.api.resources import Object
 
+KUBELET_SERVING: Final = "kubernetes.io/kubelet-serving"
 KUBELET_CLIENT: Final = "kubernetes.io/kube-apiserver-client-kubelet"
 API_CLIENT: Final = "kubernetes.io/kube-apiserver-client"
 APPROVED: Final = "Approved"
@@ -49,6 +51,21 @@ def conditions_of(request: Object) -> list[Object]:
 def has_condition(request: Object, kind: str) -> bool:
     """Tell whether a request was Approved, Denied or Failed."""
     return find_condition(conditions_of(request), kind) is not None
+
+
+def approve(request: Object, message: str, now: datetime) -> Object:
+    """Return a request that a controller approves at `now`; `message` says why."""
+    time = format_time(now)
+    condition = {
+        "type": APPROVED,
+        "status": "True",
+        "reason": "AutoApproved",
+        "message": message,
+        "lastUpdateTime": time,
+        "lastTransitionTime": time,
+    }
+    status = (request.get("status") or {}) | {"conditions": [*conditions_of(request), condition]}
+    return request | {"status": status}
 
 
 def pem_of(value: object) -> bytes | None:

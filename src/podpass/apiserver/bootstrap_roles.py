@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from podpass.api.certificate_requests import API_CLIENT, KUBELET_CLIENT, KUBELET_SERVING
 from podpass.api.resources import (
     APPS,
     AUTHENTICATION,
@@ -121,7 +122,7 @@ _CONTROLLER_MANAGER = (
     _rule(AUTHENTICATION, ["tokenreviews"], _CREATE),
     _rule(AUTHORIZATION, ["subjectaccessreviews"], _CREATE),
     _rule(CERTIFICATES, ["signers"], ("approve", "sign"))
-    | {"resourceNames": ["kubernetes.io/kube-apiserver-client-kubelet"]},
+    | {"resourceNames": [KUBELET_CLIENT, KUBELET_SERVING]},
 )  # fmt: skip
 _CSR = "certificatesigningrequests"
 
@@ -199,6 +200,13 @@ CLUSTER_ROLES: tuple[Object, ...] = (
             _rule(CERTIFICATES, [f"{_CSR}/{which}"], _CREATE),
         )
         for which in ("nodeclient", "selfnodeclient")
+    ),
+    *(
+        _role(
+            f"system:certificates.k8s.io:{signer.partition('/')[2]}-approver",
+            _rule(CERTIFICATES, ["signers"], ("approve",)) | {"resourceNames": [signer]},
+        )
+        for signer in (API_CLIENT, KUBELET_CLIENT, KUBELET_SERVING)
     ),
 )
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podpass.api.certificate_requests import APPROVED, DENIED, conditions_of, has_condition
-from podpass.api.meta import format_time, name_of
+from podpass.api.certificate_requests import APPROVED, DENIED, approve, has_condition
+from podpass.api.meta import name_of
 from podpass.api.resources import (
     CERTIFICATE_SIGNING_REQUESTS,
     CERTIFICATES,
@@ -88,20 +88,10 @@ class CertificateApprover:
         answer = await self._client.create(SUBJECT_ACCESS_REVIEWS, access_review(request, right))
         if not (answer.get("status") or {}).get("allowed"):
             return
-        now = format_time(self._clock.now())
-        condition = {
-            "type": APPROVED,
-            "status": "True",
-            "reason": "AutoApproved",
-            "message": _TEXTS[right],
-            "lastUpdateTime": now,
-            "lastTransitionTime": now,
-        }
-        status = (request.get("status") or {}) | {
-            "conditions": [*conditions_of(request), condition]
-        }
         await self._client.update(
-            CERTIFICATE_SIGNING_REQUESTS, request | {"status": status}, subresource="approval"
+            CERTIFICATE_SIGNING_REQUESTS,
+            approve(request, _TEXTS[right], self._clock.now()),
+            subresource="approval",
         )
 
     def _changed(self, _old: Object | None, new: Object | None) -> None:

@@ -17,6 +17,7 @@ from podpass.api.certificate_requests import (
     APPROVED,
     FAILED,
     KUBELET_CLIENT,
+    KUBELET_SERVING,
     conditions_of,
     has_condition,
 )
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 def is_ready_to_sign(request: Object) -> bool:
     """Tell whether a request waits for its certificate."""
     return (
-        (request.get("spec") or {}).get("signerName") == KUBELET_CLIENT
+        (request.get("spec") or {}).get("signerName") in (KUBELET_CLIENT, KUBELET_SERVING)
         and has_condition(request, APPROVED)
         and not has_condition(request, FAILED)
         and not (request.get("status") or {}).get("certificate")
@@ -88,19 +89,25 @@ class CertificateSigner:
     def _answer(self, request: Object) -> Object:
         from podpass.controllers import certificate_signing as signing  # noqa: PLC0415 - rare
         from podpass.controllers.node_client_request import (  # noqa: PLC0415 - loads cryptography
-            NotOfANode,
-            parse_node_request,
+            parse_client_request,
         )
+        from podpass.controllers.node_request import NotOfANode  # noqa: PLC0415
+        from podpass.controllers.node_serving_request import parse_serving_request  # noqa: PLC0415
 
+        spec = request["spec"]
+        parse = parse_client_request
+        if spec["signerName"] == KUBELET_SERVING:
+            parse = parse_serving_request
         now = self._clock.now()
         status: Object = dict(request.get("status") or {})
         try:
-            pem = signing.sign_client_certificate(
-                parse_node_request(request),
+            pem = signing.sign_certificate(
+                parse(request),
+                usages=spec["usages"],
                 ca_certificate=self._certificate_file.read_bytes(),
                 ca_key=self._key_file.read_bytes(),
                 now=now,
-                life=signing.lifetime(request["spec"].get("expirationSeconds"), self._longest),
+                life=signing.lifetime(spec.get("expirationSeconds"), self._longest),
             )
         except (NotOfANode, signing.UnusableRequest) as error:
             failed = {

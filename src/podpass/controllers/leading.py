@@ -30,6 +30,7 @@ from podpass.controllers.replica_set import ReplicaSetController
 from podpass.controllers.root_ca import RootCaPublisher
 from podpass.controllers.scheduler import SCHEDULER_NAME, Scheduler
 from podpass.controllers.service_account import ServiceAccountController
+from podpass.controllers.serving_certificate_approver import ServingCertificateApprover
 from podpass.controllers.settings import ControllerManagerSettings
 from podpass.controllers.shared_informers import SharedInformers
 from podpass.controllers.stateful_set import StatefulSetController
@@ -86,6 +87,7 @@ async def run_controllers(
             BootstrapTokenCleaner(client, informers, clock),
             CertificateApprover(client, informers, clock),
             CertificateRequestCleaner(client, informers, clock),
+            ServingCertificateApprover(client, informers, clock),
             ClusterRoleAggregation(client, informers, clock),
             GarbageCollector(client, informers, clock, collecting),
             PodGarbageCollector(client, informers, clock, settings.terminated_pod_gc_threshold),

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from controllers.certificate_samples import request_pem, signing_request
+from controllers.certificate_samples import dns, ip, request_pem, serving_request, signing_request
 
 from podpass.api.bootstrap_token import make_secret
 from podpass.api.errors import StatusError
 from podpass.api.resources import CERTIFICATE_SIGNING_REQUESTS as CSR
-from podpass.api.resources import SECRETS, Object
+from podpass.api.resources import NODES, SECRETS, Object
 from podpass.base.clock import SystemClock
 from podpass.base.logs import Secret
 from podpass.client.config import ClientConfig
@@ -22,6 +22,7 @@ from podpass.controllers.bootstrap_token_cleaner import BootstrapTokenCleaner
 from podpass.controllers.certificate_approver import CertificateApprover
 from podpass.controllers.certificate_cleaner import is_over
 from podpass.controllers.certificate_signer import CertificateSigner, is_ready_to_sign
+from podpass.controllers.serving_certificate_approver import ServingCertificateApprover
 from podpass.controllers.shared_informers import SharedInformers
 from podpass.testing.api_server import RunningApiServer
 from podpass.testing.api_simulator import ApiSimulator
@@ -66,6 +67,7 @@ async def working(api_server: RunningApiServer, background: Background) -> Async
             longest=timedelta(hours=1),
         )
         background.start(signer.run())
+        background.start(ServingCertificateApprover(client, informers, clock).run())
         yield
 
 
@@ -87,7 +89,7 @@ async def until_true(probe: Callable[[], Awaitable[bool]]) -> None:
             await SystemClock().sleep(0.02)
 
 
-@pytest.mark.rule("csr.requestor", "csr.auto-approval")
+@pytest.mark.rule("csr.requestor", "csr.auto-approval", "csr.node-own-name")
 @pytest.mark.usefixtures("working")
 async def test_a_new_node_and_then_the_node_itself_get_certificates(
     api_server: RunningApiServer, admin: RestClient
@@ -104,12 +106,46 @@ async def test_a_new_node_and_then_the_node_itself_get_certificates(
     async with client_of(api_server, "system:node:n1", ("system:nodes",)) as node:
         await node.create(CSR, signing_request(name="second"))
         await certificate_of(admin, "second")
-        await node.create(
-            CSR, signing_request(request_pem("system:node:n2"), name="of-another-node")
-        )
-        await node.create(CSR, signing_request(name="third"))
-        await certificate_of(admin, "third")
-    assert "certificate" not in (await get(admin, "of-another-node")).get("status", {})
+        with pytest.raises(StatusError, match="with CN=system:node:n1"):
+            await node.create(CSR, signing_request(request_pem("system:node:n2"), name="other"))
+
+
+def node_object(*addresses: str) -> Object:
+    listed = [{"type": "InternalIP", "address": one} for one in addresses]
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": "n1"},
+        "status": {"addresses": [{"type": "Hostname", "address": "n1"}, *listed]},
+    }
+
+
+@pytest.mark.rule("csr.serving-approval", "csr.node-own-name")
+@pytest.mark.usefixtures("working")
+async def test_a_node_gets_a_serving_certificate_for_its_own_addresses_alone(
+    api_server: RunningApiServer, admin: RestClient
+) -> None:
+    async with client_of(api_server, "system:node:n1", ("system:nodes",)) as node:
+        # One that came before its node, one of another's address, and one of both.
+        await node.create(CSR, serving_request(dns("n1"), ip("10.0.0.1"), name="own"))
+        await node.create(CSR, serving_request(ip("10.0.0.2"), name="of-another"))
+        await node.create(CSR, serving_request(ip("10.0.0.1"), ip("10.0.0.2"), name="of-both"))
+        pem = request_pem("system:node:n2", sans=[dns("n2")])
+        with pytest.raises(StatusError, match="with CN=system:node:n1"):
+            await node.create(CSR, serving_request(pem=pem))
+        await admin.create(CSR, serving_request(dns("n1"), name="of-an-administrator"))
+        await node.create(NODES, node_object("10.0.0.1"))
+        assert (await certificate_of(admin, "own")).startswith(b"-----BEGIN CERTIFICATE-----")
+        await node.create(CSR, serving_request(dns("n1"), name="last"))
+        await certificate_of(admin, "last")  # requests are looked at in their order
+        for name in ("of-another", "of-both", "of-an-administrator"):
+            assert not (await get(admin, name)).get("status"), name
+        await node.patch(NODES, None, "n1", node_object("10.0.0.2"), subresource="status")
+        await certificate_of(admin, "of-another")
+        assert not (await get(admin, "of-both")).get("status")
+        approved = {"status": {"conditions": [{"type": "Approved", "status": "True"}]}}
+        await admin.patch(CSR, None, "of-both", approved, subresource="approval")
+        await certificate_of(admin, "of-both")
 
 
 @pytest.mark.rule("csr.immutable")

@@ -4,7 +4,7 @@
    pods on itself.
 2. Nodes: its own object; labels that others rely on and taints are not its to change.
 3. Leases: the one of its name in kube-node-lease.
-4. Tokens: see `node_token_restriction`.
+4. Tokens: see `node_token_restriction`; certificates: see `node_certificate_restriction`.
 
 What a kubelet may set of the labels under kubernetes.io and k8s.io follows Kubernetes, and
 `node-role.kubernetes.io/*` at registration, as OpenShift lets its kubelets do. Source: Kubernetes
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from podpass.api.meta import annotations_of, labels_of, name_of, uid_of
 from podpass.api.resources import (
+    CERTIFICATE_SIGNING_REQUESTS,
     CONFIG_MAPS,
     LEASES,
     NODES,
@@ -24,6 +25,7 @@ from podpass.api.resources import (
     Object,
 )
 from podpass.apiserver.admission.chain import AdmissionRequest
+from podpass.apiserver.admission.node_certificate_restriction import check_signing_request
 from podpass.apiserver.admission.node_token_restriction import NodeTokenRestriction
 from podpass.apiserver.admission.plugin import PassivePlugin
 from podpass.apiserver.authorization import Authorizer
@@ -113,6 +115,8 @@ class NodeRestriction(PassivePlugin):
             _check_lease(node, request)
         elif request.resource is SERVICE_ACCOUNTS and request.subresource == "token":
             await self._tokens.check(node, request)
+        elif request.resource is CERTIFICATE_SIGNING_REQUESTS:
+            check_signing_request(node, request)
 
     async def _check_pod(self, node: str, request: AdmissionRequest) -> None:
         if request.subresource == "status":
