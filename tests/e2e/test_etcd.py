@@ -1,4 +1,4 @@
-"""A cluster whose objects are in an etcd of three members that ask for certificates."""
+"""A cluster in an etcd of three members that ask for certificates, until all of it is gone."""
 
 from __future__ import annotations
 
@@ -81,6 +81,23 @@ def test_a_cluster_lives_in_an_etcd_and_outlives_a_member(
         assert cluster.get("sa", "build-robot")["metadata"]["uid"] == account["metadata"]["uid"]
         assert cluster.get("sa", "later")
         assert is_authentic(cluster, token)
+
+        backup = str(tmp_path / "b.tar")
+        made = cluster.podpass("backup", "--home", str(cluster.home), "--output", backup)
+        assert made.code == 0, made.err
+        assert cluster.down().code == 0
+        etcd.kill()
+        again = ("restore", backup, "--home", str(cluster.home), "--force")
+        gone = cluster.podpass(*again)
+        assert gone.code == 1
+        assert "nothing was restored" in gone.err
+        done = cluster.podpass(*again, "--to", "sqlite")
+        assert done.code == 0, done.err
+        started = cluster.podpass("up", "--home", str(cluster.home), "--detach")
+        assert started.code == 0, started.err + cluster.logs_tail()
+        assert cluster.get("sa", "build-robot")["metadata"]["uid"] == account["metadata"]["uid"]
+        assert is_authentic(cluster, token)
+        cluster.ok("create", "sa", "without-the-etcd")
     finally:
         cluster.down()
         other.down()

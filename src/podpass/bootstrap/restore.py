@@ -17,12 +17,13 @@ from typing import Final
 
 from podpass.base.files import sync_directory, write_file
 from podpass.bootstrap.archive import Archive, BackupFacts, open_archive
-from podpass.bootstrap.backup import DATABASE, store_location
-from podpass.bootstrap.cluster import Cluster, load_cluster
+from podpass.bootstrap.backup import DATABASE, engine_of, store_location
+from podpass.bootstrap.cluster import Cluster, load_cluster, save_cluster
 from podpass.bootstrap.home import Home, HomeError
 from podpass.bootstrap.leadership import without_leader
 from podpass.bootstrap.lifecycle import check_stopped, locked
 from podpass.bootstrap.relocation import Relocation
+from podpass.bootstrap.store_choice import AS_BEFORE, StoreChoice
 from podpass.storage.filling import fill_store
 from podpass.storage.interface import StoreError, StoreRevision
 from podpass.storage.location import SQLITE_SCHEME
@@ -38,26 +39,31 @@ class Restored:
 
     Attributes:
         facts: Of the backup.
+        engine: Of the store, `sqlite` or `etcd`.
         revision: Where the store goes on.
         replaced: Where the home that was there is now.
     """
 
     facts: BackupFacts
+    engine: str
     revision: int
     replaced: Path | None
 
 
-def restore(path: Path, home: Home, *, force: bool = False) -> Restored:
+def restore(
+    path: Path, home: Home, *, store: StoreChoice = AS_BEFORE, force: bool = False
+) -> Restored:
     """Make `home` from the backup at `path`.
 
     Args:
         path: The backup.
         home: Where to; empty or missing.
-        force: Whether a home that is there is moved aside, and what is below the backup's prefix
-            of an etcd replaced.
+        store: Where the objects go.
+        force: Whether a home that is there is moved aside, and what is below the prefix of an
+            etcd replaced.
 
     Raises:
-        HomeError: The backup is damaged, the home is in use, or cannot be written.
+        HomeError: The backup is damaged, the home is in use or cannot be written, or so the store.
     """
     with open_archive(path) as archive:
         _check_snapshot(archive, path)
@@ -70,17 +76,17 @@ def restore(path: Path, home: Home, *, force: bool = False) -> Restored:
             with locked(home):
                 if home.cluster_file.exists():
                     check_stopped(home, load_cluster(home.cluster_file))
-                return _restore(archive, home, force=force)
+                return _restore(archive, home, store, force=force)
         except StoreError as error:
             raise HomeError(f"{error}; nothing was restored") from error
         except OSError as error:
             raise HomeError(f"cannot restore to {home.root}: {error}") from error
 
 
-def _restore(archive: Archive, home: Home, *, force: bool) -> Restored:
+def _restore(archive: Archive, home: Home, store: StoreChoice, *, force: bool) -> Restored:
     staged = Home(home.root.with_name(f".{home.root.name}.restore-{secrets.token_hex(4)}"))
     try:
-        cluster = _write_files(archive, home, staged)
+        cluster = _write_files(archive, home, staged, store)
         location = store_location(staged, cluster)
         if not cluster.etcd_servers:
             location = f"{SQLITE_SCHEME}{staged.store / DATABASE}"
@@ -98,10 +104,10 @@ def _restore(archive: Archive, home: Home, *, force: bool) -> Restored:
     except BaseException:
         shutil.rmtree(staged.root, ignore_errors=True)
         raise
-    return Restored(archive.facts, revision, replaced)
+    return Restored(archive.facts, engine_of(cluster), revision, replaced)
 
 
-def _write_files(archive: Archive, home: Home, staged: Home) -> Cluster:
+def _write_files(archive: Archive, home: Home, staged: Home, store: StoreChoice) -> Cluster:
     staged.root.mkdir(parents=True, mode=0o700)
     staged.store.mkdir(mode=0o700)
     for name in archive.members:
@@ -109,7 +115,8 @@ def _write_files(archive: Archive, home: Home, staged: Home) -> Cluster:
         for parent in reversed(target.relative_to(staged.root).parents):
             (staged.root / parent).mkdir(exist_ok=True, mode=0o700)
         write_file(target, archive.read(name))
-    cluster = load_cluster(staged.cluster_file)
+    cluster = store.apply(load_cluster(staged.cluster_file), staged)
+    save_cluster(staged.cluster_file, cluster)
     relocation = Relocation(archive.facts.home, home, cluster)
     for name in archive.members:
         if name.startswith(_NODES):

@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 
 from podpass.bootstrap.home import Home
+from podpass.cli.etcd_options import etcd_options
 from podpass.cli.options import called_as, home_hint, home_option, one_clear_line
 from podpass.storage.location import DEFAULT_ETCD_PREFIX
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -18,15 +17,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--to", "engine", required=True, type=click.Choice(["sqlite", "etcd"]), help="Where to."
 )
-@click.option("--etcd", "etcd_servers", metavar="URL[,URL...]", help="Members of the etcd.")
-@click.option("--etcd-cafile", type=_FILE, help="What signed the certificates of its members.")
-@click.option("--etcd-certfile", type=_FILE, help="Client certificate for it.")
-@click.option("--etcd-keyfile", type=_FILE, help="Key of that certificate.")
-@click.option(
-    "--etcd-prefix",
-    metavar="PREFIX",
-    help=f"Root of this cluster's keys in it [default: {DEFAULT_ETCD_PREFIX}].",
-)
+@etcd_options(DEFAULT_ETCD_PREFIX)
 @one_clear_line
 def command(
     home: Home,
