@@ -32,10 +32,10 @@ _MANIFEST: Final = "manifest.json"
 _DIGEST: Final = "manifest.json.sha256"
 _MAXIMUM_MANIFEST = 16 * 1024 * 1024
 _CHUNK = 1024 * 1024
-_NAME = r"[A-Za-z0-9_][-A-Za-z0-9_.]*"
+_NAME = r"[^./\0][^/\0]*"
 _MEMBER = re.compile(
     rf"{re.escape(SNAPSHOT)}|home/(cluster\.json|seeded"
-    rf"|(pki|kubeconfigs|etcd)(/{_NAME})+|nodes/{_NAME}/(manifests|resources)(/{_NAME})+)"
+    rf"|(audit|pki|kubeconfigs|etcd)(/{_NAME})+|nodes/{_NAME}/(manifests|resources)(/{_NAME})+)"
 )
 
 
@@ -105,6 +105,9 @@ def write_archive(
     """
     if output.exists() and not force:
         raise HomeError(f"{output} exists; give --force to replace it, or another name")
+    for name in files:
+        if not _belongs(HOME_PREFIX + name):
+            raise HomeError(f"the file {name!r} of the home could not be restored; rename it")
     snapshot.seek(0)
     sizes = {SNAPSHOT: _digest(snapshot)}
     sizes |= {HOME_PREFIX + name: _digest(io.BytesIO(content)) for name, content in files.items()}
@@ -169,7 +172,7 @@ def _checked(tar: tarfile.TarFile) -> Archive:
             raise _Damaged(f"the member {member.name!r} is no plain file")
         if member.name in names:
             raise _Damaged(f"the member {member.name!r} is there twice")
-        if member.name not in (_MANIFEST, _DIGEST) and not _MEMBER.fullmatch(member.name):
+        if member.name not in (_MANIFEST, _DIGEST) and not _belongs(member.name):
             raise _Damaged(f"the member {member.name!r} does not belong there")
         names.add(member.name)
     for name in (_MANIFEST, _DIGEST):
@@ -189,6 +192,10 @@ def _checked(tar: tarfile.TarFile) -> Archive:
             raise _Damaged(f"the content of {name} is not what was backed up")
     files = (name for name in members if name.startswith(HOME_PREFIX))
     return Archive(facts, tuple(sorted(name.removeprefix(HOME_PREFIX) for name in files)), tar)
+
+
+def _belongs(name: str) -> bool:
+    return bool(_MEMBER.fullmatch(name)) and name.isprintable()
 
 
 def _read_manifest(content: bytes) -> tuple[BackupFacts, dict[str, tuple[str, int]]]:

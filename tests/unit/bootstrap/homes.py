@@ -8,6 +8,7 @@ from pathlib import Path
 
 import orjson
 
+from podpass.bootstrap.audit import keep_audit_policy
 from podpass.bootstrap.backup import store_location
 from podpass.bootstrap.cluster import Cluster, load_cluster, make_nodes
 from podpass.bootstrap.home import Home
@@ -21,10 +22,15 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 PORT = 1  # nobody answers there
 
 
-def make_home(root: Path) -> Home:
+def make_home(root: Path, *, audit_policy: Path | None = None) -> Home:
     """Return a home with the first objects of the operator, and a Secret with odd bytes."""
     home = Home(root)
-    cluster = Cluster(port=PORT, nodes=make_nodes(1), signing_algorithm="ES256")
+    cluster = Cluster(
+        port=PORT,
+        nodes=make_nodes(1),
+        signing_algorithm="ES256",
+        audit_policy=keep_audit_policy(home, audit_policy),
+    )
     prepare_home(home, cluster, now=NOW)
     home.seeded_file.write_bytes(b"")
     settings = operator_settings(home, cluster)

@@ -18,7 +18,13 @@ from podpass.bootstrap.home import HomeError
 FACTS = BackupFacts(
     version="1", engine="sqlite", revision=7, objects=0, created="2026-03-01T00:00:00Z", home="/h"
 )
-FILES = {"cluster.json": b"{}", "pki/sa.key": b"key", "nodes/master-0/manifests/a.yaml": b"{}"}
+FILES = {
+    "cluster.json": b"{}",
+    "pki/sa.key": b"key",
+    "audit/policy.yaml": b"rules: []",
+    "nodes/master-0/manifests/a.yaml": b"{}",
+    "nodes/master-0/manifests/my own (1) \u00e4.yaml": b"{}",
+}
 Members = list[tuple[tarfile.TarInfo, bytes]]
 
 
@@ -46,6 +52,17 @@ def test_nothing_is_overwritten_without_force(backup: Path) -> None:
     write_archive(backup, FACTS, FILES, io.BytesIO(b"other"), force=True)
     with open_archive(backup) as archive:
         assert archive.snapshot().read() == b"other"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["run/x", "pki/.x", "pki/../x", "pki/a\n", "pki/\udcff", "secrets"],
+    ids=["not kept", "hidden", "a way up", "a line feed", "no text", "a new one"],
+)
+def test_what_could_not_be_restored_is_not_backed_up(tmp_path: Path, name: str) -> None:
+    with pytest.raises(HomeError, match="could not be restored; rename it"):
+        write_archive(tmp_path / "b.tar", FACTS, FILES | {name: b""}, io.BytesIO(), force=False)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_backup_that_cannot_be_written_leaves_what_was_there(backup: Path) -> None:

@@ -135,3 +135,22 @@ def test_a_backup_to_nowhere_is_one_clear_line(home: Home, backup: Path, tmp_pat
     with pytest.raises(HomeError, match="give --force"):
         back_up(home, backup, now=NOW)
     assert back_up(home, backup, now=NOW, force=True).objects
+
+
+def test_an_audit_policy_follows_to_another_home(tmp_path: Path) -> None:
+    policy = tmp_path / "p.yaml"
+    policy.write_text("{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: None}]}")
+    old, new = make_home(tmp_path / "old", audit_policy=policy), Home(tmp_path / "new")
+    back_up(old, tmp_path / "b.tar", now=NOW)
+    old.root.rename(tmp_path / "lost")
+    restore(tmp_path / "b.tar", new)
+    assert load_cluster(new.cluster_file).audit_policy
+    assert (new.audit / "policy.yaml").read_bytes() == policy.read_bytes()
+    assert stat.S_IMODE((new.audit / "policy.yaml").stat().st_mode) == 0o600
+    # What runs now, and what the operator will roll out: its command line and its copies.
+    [manifest] = (c for name, c in tree(new.root).items() if name.endswith("kube-apiserver.yaml"))
+    assert f'"{new.audit}"'.encode() in manifest
+    [deployment] = (one.value for k, one in entries_of(new)[1].items() if "/deployment/" in k)
+    assert f"--audit-directory={new.audit}".encode() in deployment
+    for content in (*tree(new.root).values(), *(one.value for one in entries_of(new)[1].values())):
+        assert f"{old.root}/".encode() not in content
