@@ -1,15 +1,16 @@
 """Requests of the API server to the kubelet of a node, for logs and streams.
 
 1. The address is the node's first InternalIP and the port it reports; nothing else is dialled.
-2. The kubelet shows a certificate of the kubelet CA, this server its client certificate.
+2. The kubelet shows a certificate of the kubelet CA (`kubelet_tls`), this server its client
+   certificate.
 3. A refusal of the kubelet is passed on with its code and text; no answer is 500 and says so.
 """
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -19,6 +20,7 @@ from yarl import URL
 
 from podpass.api import errors
 from podpass.api.resources import NODES, Object
+from podpass.apiserver.kubelet_tls import KubeletContext, kubelet_context
 from podpass.apiserver.object_reader import ObjectReader
 from podpass.apiserver.settings import ApiServerSettings
 
@@ -55,6 +57,19 @@ def kubelet_address(node: Object) -> tuple[str, int]:
     return str(host), int(port)
 
 
+@dataclass(frozen=True, slots=True)
+class KubeletAddress:
+    """Something on a kubelet.
+
+    Attributes:
+        node: Name of its node.
+        url: Where it is.
+    """
+
+    node: str
+    url: URL
+
+
 class KubeletClient:
     """Speaks to kubelets; one session for the life of the server, made on first use."""
 
@@ -62,9 +77,12 @@ class KubeletClient:
         self._settings = settings
         self._reader = reader
         self._session: aiohttp.ClientSession | None = None
+        self._contexts: dict[str, KubeletContext] = {}
 
-    async def url(self, node_name: str, path: str, query: Sequence[tuple[str, str]]) -> URL:
-        """Return the address of `path` on a node's kubelet.
+    async def address(
+        self, node_name: str, path: str, query: Sequence[tuple[str, str]]
+    ) -> KubeletAddress:
+        """Return where `path` is on a node's kubelet.
 
         Raises:
             StatusError: 404, there is no such node; 500, it reports no kubelet.
@@ -73,30 +91,37 @@ class KubeletClient:
         if node is None:
             node = await self._reader.live(NODES, "", node_name)
         host, port = kubelet_address(node)
-        return URL.build(scheme="https", host=host, port=port, path=path).with_query(list(query))
+        url = URL.build(scheme="https", host=host, port=port, path=path)
+        return KubeletAddress(node_name, url.with_query(list(query)))
 
     @asynccontextmanager
-    async def stream(self, url: URL) -> AsyncIterator[aiohttp.ClientResponse]:
-        """GET `url` and hand over the open response.
+    async def stream(self, at: KubeletAddress) -> AsyncIterator[aiohttp.ClientResponse]:
+        """GET what is there and hand over the open response.
 
         Raises:
             StatusError: The kubelet refused or gave no answer (rule 3).
         """
         try:
-            async with self._open_session().get(url) as response:
+            tls = self._tls_context(at.node)
+            async with self._open_session().get(at.url, ssl=tls) as response:
                 if response.status != 200:  # noqa: PLR2004 - HTTP's OK
                     text = (await response.content.read(MAX_REFUSAL_BYTES)).decode(errors="replace")
                     raise kubelet_refusal(response.status, text)
                 yield response
         except aiohttp.ClientError as error:
-            raise no_answer(url, error) from error
+            raise no_answer(at, error) from error
 
     def websocket(
-        self, url: URL, protocols: Sequence[str]
+        self, at: KubeletAddress, protocols: Sequence[str]
     ) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]:
         """Open a websocket; entering raises what aiohttp raises."""
         return self._open_session().ws_connect(
-            url, protocols=protocols, max_msg_size=0, autoping=True, heartbeat=30.0
+            at.url,
+            protocols=protocols,
+            max_msg_size=0,
+            autoping=True,
+            heartbeat=30.0,
+            ssl=self._tls_context(at.node),
         )
 
     async def close(self) -> None:
@@ -107,14 +132,17 @@ class KubeletClient:
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=self._tls_context(), limit=0),
+                connector=aiohttp.TCPConnector(limit=0),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS),
                 auto_decompress=False,
             )
         return self._session
 
-    def _tls_context(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    def _tls_context(self, node: str) -> KubeletContext:
+        found = self._contexts.get(node)
+        if found is not None:
+            return found
+        context = kubelet_context(node)
         try:
             if self._settings.kubelet_certificate_authority is not None:
                 context.load_verify_locations(self._settings.kubelet_certificate_authority)
@@ -126,6 +154,7 @@ class KubeletClient:
             raise errors.internal(
                 f"the certificates for talking to kubelets cannot be loaded: {error.strerror}"
             ) from error
+        self._contexts[node] = context
         return context
 
 
@@ -147,6 +176,6 @@ def upgrade_refusal(error: aiohttp.WSServerHandshakeError) -> errors.StatusError
     return kubelet_refusal(error.status, text)
 
 
-def no_answer(url: URL, error: BaseException) -> errors.StatusError:
+def no_answer(at: KubeletAddress, error: BaseException) -> errors.StatusError:
     """Return the error of a kubelet that cannot be reached; names no query."""
-    return errors.internal(f'Get "{url.with_query(None)}": {error}')
+    return errors.internal(f'Get "{at.url.with_query(None)}": {error}')

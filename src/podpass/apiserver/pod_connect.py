@@ -19,12 +19,16 @@ from urllib.parse import parse_qsl
 import aiohttp
 import orjson
 from aiohttp import web
-from yarl import URL
 
 from podpass.api import errors, field_errors
 from podpass.api.meta import annotations_of, name_of, namespace_of
 from podpass.api.resources import PODS, Object
-from podpass.apiserver.kubelet_client import KubeletClient, no_answer, upgrade_refusal
+from podpass.apiserver.kubelet_client import (
+    KubeletAddress,
+    KubeletClient,
+    no_answer,
+    upgrade_refusal,
+)
 from podpass.apiserver.object_reader import ObjectReader
 from podpass.apiserver.request_context import RequestContext
 from podpass.apiserver.request_info import is_true
@@ -133,8 +137,8 @@ class PodConnect:
             await response.prepare(context.streaming)
             await response.write_eof()
             return response
-        url = await self._url(pod, str(node), "containerLogs", container, query)
-        async with self._kubelets.stream(url) as upstream:
+        at = await self._address(pod, str(node), "containerLogs", container, query)
+        async with self._kubelets.stream(at) as upstream:
             context.begin_stream(response)
             await response.prepare(context.streaming)
             async for chunk in upstream.content.iter_any():
@@ -159,33 +163,33 @@ class PodConnect:
         query = connect_query(context.raw_query)
         if kind == "exec" and not any(key == "command" for key, _ in query):
             raise errors.bad_request("you must specify at least 1 command for the container")
-        url = await self._url(pod, str(node), _HEADS[kind], container, query)
+        at = await self._address(pod, str(node), _HEADS[kind], container, query)
         upgrade = context.http.headers.get("Upgrade", "").lower()
         if upgrade.startswith("spdy"):
             served = _PORT_FORWARD if kind == "portforward" else _REMOTE_COMMAND
-            return await self._tunnel(context, url, choose_protocol(context.streaming, served))
+            return await self._tunnel(context, at, choose_protocol(context.streaming, served))
         if upgrade != "websocket":
             raise errors.bad_request("Upgrade request required")
         protocols = [
             one for one in offered_protocols(context.streaming)
             if not one.startswith(BEARER_PROTOCOL_PREFIX)
         ]  # fmt: skip
-        return await self._proxy(context, url, protocols)
+        return await self._proxy(context, at, protocols)
 
     async def _pod(self, context: RequestContext) -> Object:
         return await self._reader.live(PODS, context.info.namespace, context.info.name)
 
-    async def _url(
+    async def _address(
         self, pod: Object, node: str, head: str, container: str, query: Sequence[tuple[str, str]]
-    ) -> URL:
+    ) -> KubeletAddress:
         path = f"/{head}/{namespace_of(pod)}/{name_of(pod)}/{container}".rstrip("/")
-        return await self._kubelets.url(node, path, query)
+        return await self._kubelets.address(node, path, query)
 
     async def _proxy(
-        self, context: RequestContext, url: URL, protocols: Sequence[str]
+        self, context: RequestContext, at: KubeletAddress, protocols: Sequence[str]
     ) -> web.StreamResponse:
         try:
-            async with self._kubelets.websocket(url, protocols) as upstream:
+            async with self._kubelets.websocket(at, protocols) as upstream:
                 chosen = (upstream.protocol,) if upstream.protocol else ()
                 client = web.WebSocketResponse(protocols=chosen, max_msg_size=0, compress=False)
                 context.begin_stream(client)
@@ -195,15 +199,17 @@ class PodConnect:
         except aiohttp.WSServerHandshakeError as error:
             refusal = upgrade_refusal(error)
         except aiohttp.ClientError as error:
-            refusal = no_answer(url, error)
+            refusal = no_answer(at, error)
         if not any(one.endswith(".channel.k8s.io") for one in protocols):
             raise refusal
         return await _refuse(context.streaming, protocols, refusal)
 
-    async def _tunnel(self, context: RequestContext, url: URL, protocol: str) -> web.StreamResponse:
+    async def _tunnel(
+        self, context: RequestContext, at: KubeletAddress, protocol: str
+    ) -> web.StreamResponse:
         try:
             async with (
-                self._kubelets.websocket(url, [TUNNEL_PREFIX + protocol]) as upstream,
+                self._kubelets.websocket(at, [TUNNEL_PREFIX + protocol]) as upstream,
                 upgraded(context.streaming, protocol) as (response, reader, writer),
             ):
                 context.begin_stream(response)
@@ -212,7 +218,7 @@ class PodConnect:
         except aiohttp.WSServerHandshakeError as error:
             raise upgrade_refusal(error) from error
         except aiohttp.ClientError as error:
-            raise no_answer(url, error) from error
+            raise no_answer(at, error) from error
 
 
 async def _refuse(

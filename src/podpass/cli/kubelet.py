@@ -59,13 +59,20 @@ def _addresses(
     type=_FILE,
     help="How to get a client certificate and write --kubeconfig; it is rotated from then on.",
 )
-@click.option("--cert-dir", type=_DIRECTORY, help="Where that is kept [default: ROOT_DIR/pki].")
+@click.option(
+    "--cert-dir", type=_DIRECTORY, help="Where certificates are kept [default: ROOT_DIR/pki]."
+)
 @click.option("--runtime-dir", required=True, type=_DIRECTORY, help="State of the runtime.")
 @click.option("--images-dir", required=True, type=_DIRECTORY, help="Image catalog.")
 @click.option("--pod-logs-dir", required=True, type=_DIRECTORY, help="Logs of the containers.")
 @click.option("--port", default=10250, show_default=True, help="HTTPS port; any if it is taken.")
-@click.option("--tls-cert-file", type=_FILE, help="Serving certificate; none: no server.")
+@click.option("--tls-cert-file", type=_FILE, help="Serving certificate.")
 @click.option("--tls-private-key-file", type=_FILE, help="Its key.")
+@click.option(
+    "--rotate-server-certificates",
+    is_flag=True,
+    help="Ask for the serving certificate and renew it; without it and without a file: no server.",
+)
 @click.option("--client-ca-file", type=_FILE, help="CA of those who may call.")
 @click.option("--pod-cidr", default="10.128.0.0/24", show_default=True, help="Pods' addresses.")
 @click.option(
@@ -137,11 +144,17 @@ def command(*, verbose: bool, **options: object) -> None:
     """Run a kubelet. SIGTERM ends it and lets its pods run on, SIGUSR1 ends the pods too."""
     configure_logging(verbose=verbose)
     settings = KubeletSettings(**options)  # type: ignore[arg-type]  # click has checked them
-    servings = (settings.tls_cert_file, settings.tls_private_key_file, settings.client_ca_file)
-    if any(servings) and not all(servings):
-        raise click.UsageError(
-            "--tls-cert-file, --tls-private-key-file and --client-ca-file go together"
-        )
+    if settings.rotate_server_certificates:
+        if settings.tls_cert_file or settings.tls_private_key_file or not settings.client_ca_file:
+            raise click.UsageError(
+                "--rotate-server-certificates goes with --client-ca-file, without --tls-cert-file"
+            )
+    else:
+        files = (settings.tls_cert_file, settings.tls_private_key_file, settings.client_ca_file)
+        if any(files) and not all(files):
+            raise click.UsageError(
+                "--tls-cert-file, --tls-private-key-file and --client-ca-file go together"
+            )
     try:
         asyncio.run(main(settings))
     except (ConfigError, RuntimeFailure, OSError, ValueError) as error:

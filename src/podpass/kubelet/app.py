@@ -27,10 +27,11 @@ from podpass.client.events import EventRecorder
 from podpass.client.informer import Informer
 from podpass.client.rest import RestClient
 from podpass.kubelet.downward_api import NodeFacts
-from podpass.kubelet.lazy_server import listen, serve_on_demand
+from podpass.kubelet.lazy_server import listen
 from podpass.kubelet.metrics import KubeletMetrics
 from podpass.kubelet.mirror_pods import MirrorPods, is_mirror_of
 from podpass.kubelet.node_agent import NodeAgent
+from podpass.kubelet.node_server import NodeServer
 from podpass.kubelet.node_services import NodeServices
 from podpass.kubelet.node_status import read_machine
 from podpass.kubelet.object_source import ApiObjectSource
@@ -46,8 +47,6 @@ from podpass.kubelet.status_manager import StatusManager
 from podpass.kubelet.token_manager import TokenManager, token_requester
 
 if TYPE_CHECKING:
-    from aiohttp.web import AppRunner
-
     from podpass.kubelet.client_certificate import ClientCertificate
 
 _log = logging.getLogger("kubelet")
@@ -79,8 +78,7 @@ class Kubelet:
         machine = read_machine(settings.max_pods)
         self._settings = settings
         self._clock = clock
-        self._listener = listener
-        self._server: AppRunner | None = None
+        self._client = client
         self._recorder = EventRecorder(client, "kubelet", clock, host=settings.node_name)
         metrics = KubeletMetrics()
         tokens = TokenManager(token_requester(client), clock, metrics=metrics)
@@ -107,6 +105,7 @@ class Kubelet:
         )
         self._status = StatusManager(client, clock, self._find_api_pod)
         self.pods = PodManager(self.services, self._status)
+        self._server = NodeServer(listener, self.services, self.pods) if listener else None
         port = listener.getsockname()[1] if listener is not None else settings.port
         self.agent = NodeAgent(
             client, settings, machine, clock, port=port, runtime_version=runtime.version
@@ -141,9 +140,8 @@ class Kubelet:
                 on_invalid=self._manifest_is_invalid,
             )
             self._begin("static pods", source.run)
-        if self._listener is not None:
-            listener = self._listener
-            self._begin("server", lambda: serve_on_demand(listener, self._serve))
+        if self._server is not None:
+            self._begin("server", self._server.run)
         self._begin("status", self._status.run)
         self._begin("API", self._join)
 
@@ -161,9 +159,7 @@ class Kubelet:
         await self.pods.close()
         await self.services.watches.close()
         if self._server is not None:
-            await self._server.cleanup()
-        if self._listener is not None:
-            self._listener.close()
+            await self._server.close()
 
     def keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run another part until the kubelet ends; call after `start`."""
@@ -195,6 +191,8 @@ class Kubelet:
         self._begin("node informer", self._api_node.run)
         self._begin("events", self._recorder.run)
         self._begin("clean-up", self._clean_up)
+        if self._server is not None:
+            self._begin("serving certificate", partial(self._server.rotate, self._client))
 
     async def _mirror(self) -> None:
         await self._api_pods.wait_synced()
@@ -205,32 +203,6 @@ class Kubelet:
         while True:
             await self.pods.clean_up_orphans(self._api_pods.list())
             await self._clock.sleep(jitter(self._settings.sync_frequency, 0.5))
-
-    async def _serve(self, listener: socket.socket) -> None:
-        """Load the server, now that somebody asks."""
-        from aiohttp import web  # noqa: PLC0415 - see lazy_server
-
-        from podpass.kubelet.pod_finder import PodFinder  # noqa: PLC0415
-        from podpass.kubelet.server import KubeletServer, server_context  # noqa: PLC0415
-
-        settings = self._settings
-        if (
-            settings.tls_cert_file is None
-            or settings.tls_private_key_file is None
-            or settings.client_ca_file is None
-        ):
-            raise ValueError("the server needs a certificate, a key and a client CA")
-        finder = PodFinder(self.pods, self.services.cache)
-        metrics = self.services.metrics
-        metrics.show_process()
-        metrics.show_pods(self.services.cache)
-        server = KubeletServer(finder, self.services.runtime, self._clock, metrics.registry)
-        self._server = web.AppRunner(server.app(), access_log=None)
-        await self._server.setup()
-        context = server_context(
-            settings.tls_cert_file, settings.tls_private_key_file, settings.client_ca_file
-        )
-        await web.SockSite(self._server, listener, ssl_context=context).start()
 
     def _static_pods_changed(self, pods: list[Object]) -> None:
         self.pods.set_static_pods(pods)
@@ -277,7 +249,7 @@ async def main(settings: KubeletSettings) -> None:
         directory.chmod(0o750)
     lock = _lock(settings.root_dir)
     clock = SystemClock()
-    listener = listen(settings.node_ip, settings.port) if settings.tls_cert_file else None
+    listener = listen(settings.node_ip, settings.port) if settings.serves else None
     runtime = EmbeddedRuntime(settings.runtime_dir, ImageCatalog(settings.images_dir), clock)
     signalled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
@@ -332,8 +304,7 @@ async def _log_in(
     from podpass.kubelet.certificate_file import FILE_NAME, CertificateFile  # noqa: PLC0415
     from podpass.kubelet.client_certificate import ClientCertificate  # noqa: PLC0415
 
-    directory = settings.cert_dir or settings.root_dir / "pki"
-    file = CertificateFile(directory.absolute() / FILE_NAME)
+    file = CertificateFile(settings.certificate_directory.absolute() / FILE_NAME)
     certificate = ClientCertificate(settings.node_name, file, clock)
     login = asyncio.ensure_future(
         ensure_login(

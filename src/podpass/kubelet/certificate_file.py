@@ -1,15 +1,21 @@
-"""The kubelet's client certificate and its key: one PEM file, replaced whole, mode 0600.
+"""A certificate of the kubelet and its key: one PEM file, replaced whole, mode 0600.
 
 Certificate and key are in one file so that no reader finds one of them without the other.
 """
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from podpass.base.files import write_file
 from podpass.kubelet.certificate_rotation import CertificateLife
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 FILE_NAME = "kubelet-client-current.pem"
 
@@ -34,8 +40,13 @@ class NewKey:
         return "NewKey()"  # never the key
 
 
-def new_key(node_name: str) -> NewKey:
-    """Make a key and the request for the certificate of a node."""
+def new_key(node_name: str, *, serves: Sequence[str] = ()) -> NewKey:
+    """Make a key and the request for the certificate of a node.
+
+    Args:
+        node_name: Of the node.
+        serves: DNS names and IP addresses of a server; none for a client.
+    """
     from cryptography import x509  # noqa: PLC0415 - most kubelets never need it
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
@@ -49,6 +60,9 @@ def new_key(node_name: str) -> NewKey:
         ]
     )
     request = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    if serves:
+        names = x509.SubjectAlternativeName([_general_name(one) for one in serves])
+        request = request.add_extension(names, critical=False)
     return NewKey(
         key.private_bytes(
             serialization.Encoding.PEM,
@@ -57,6 +71,15 @@ def new_key(node_name: str) -> NewKey:
         ),
         request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM),
     )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    from cryptography import x509  # noqa: PLC0415 - see new_key
+
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +98,19 @@ class CertificateFile:
             return _life(self.path.read_bytes())
         except (OSError, UnusableCertificate):
             return None
+
+    def names(self) -> frozenset[str]:
+        """Return the DNS names and addresses of the certificate; none if it cannot be used."""
+        from cryptography import x509  # noqa: PLC0415 - see new_key
+
+        try:
+            content = self.path.read_bytes()
+            _life(content)
+            extensions = x509.load_pem_x509_certificate(content).extensions
+            found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except (OSError, ValueError, UnusableCertificate, x509.ExtensionNotFound):
+            return frozenset()
+        return frozenset(str(one.value) for one in found)
 
     def replace(self, key_pem: bytes, certificate_pem: bytes) -> CertificateLife:
         """Put a new certificate and its key in place of the present ones.

@@ -1,4 +1,4 @@
-"""When a kubelet asks for its next client certificate.
+"""When a kubelet asks for its next certificate.
 
 1. After 70 to 90 % of the life of the present one; where in between is drawn anew for each
    certificate, so that nodes that joined together do not renew together.

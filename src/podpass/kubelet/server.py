@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,19 +88,6 @@ class ContainerDirectory(Protocol):
     def pods(self) -> list[Object]:
         """Return the pods of this node."""
         ...
-
-
-def server_context(certificate: Path, key: Path, client_ca: Path) -> ssl.SSLContext:
-    """Return a TLS context that checks client certificates if there are any.
-
-    Raises:
-        OSError: A file is missing.
-        ssl.SSLError: A file is damaged.
-    """
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(client_ca))
-    context.verify_mode = ssl.CERT_OPTIONAL
-    context.load_cert_chain(certificate, key)
-    return context
 
 
 @dataclass(frozen=True, slots=True)

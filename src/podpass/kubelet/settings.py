@@ -19,14 +19,18 @@ class KubeletSettings:
         kubeconfig: How to reach the API, once there is one; upstream `--kubeconfig`.
         bootstrap_kubeconfig: How to ask for a first client certificate; then it is rotated too;
             None: the kubeconfig is complete; upstream `--bootstrap-kubeconfig`.
-        cert_dir: Where that certificate is kept; None is `pki` in root_dir; upstream `--cert-dir`.
+        cert_dir: Where the certificates that it asks for are kept; None is `pki` in root_dir;
+            upstream `--cert-dir`.
         runtime_dir: State of the embedded runtime; ours.
         images_dir: Image catalog; ours.
         pod_logs_dir: Logs of the containers; upstream `podLogsDir`.
         port: HTTPS port on `node_ip`; when it is taken, any free port, which the Node object
             names; 0 is any; upstream `--port`.
-        tls_cert_file: Serving certificate; None serves nothing; upstream `--tls-cert-file`.
+        tls_cert_file: Serving certificate; None: see below; upstream `--tls-cert-file`.
         tls_private_key_file: Its key; upstream `--tls-private-key-file`.
+        rotate_server_certificates: Whether to ask for a serving certificate, and for the next one
+            in time; without it and without a file nothing is served; upstream
+            `--rotate-server-certificates`, `serverTLSBootstrap`.
         client_ca_file: Who may call; upstream `--client-ca-file`.
         pod_cidr: Addresses for pods; upstream `--pod-cidr`.
         api_endpoints: Unix sockets of API servers, for pods with a network of their own; ours.
@@ -74,6 +78,7 @@ class KubeletSettings:
     port: int = 10250
     tls_cert_file: Path | None = None
     tls_private_key_file: Path | None = None
+    rotate_server_certificates: bool = False
     client_ca_file: Path | None = None
     pod_cidr: str = "10.128.0.0/24"
     api_endpoints: tuple[Path, ...] = ()
@@ -96,6 +101,16 @@ class KubeletSettings:
     max_pods: int = 110
     container_log_max_size: int = 10 * 1024 * 1024
     container_log_max_files: int = 5
+
+    @property
+    def serves(self) -> bool:
+        """Whether there is an HTTPS server."""
+        return self.tls_cert_file is not None or self.rotate_server_certificates
+
+    @property
+    def certificate_directory(self) -> Path:
+        """Where certificates are kept that the kubelet asked for."""
+        return self.cert_dir or self.root_dir / "pki"
 
     def pod_directory(self, uid: str) -> Path:
         """Return the directory of one pod."""

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from kubelet.certificate_signer import LIFE, Signer, passes
 
-from podpass.api.resources import CERTIFICATE_SIGNING_REQUESTS as CSR
-from podpass.api.resources import Object
-from podpass.base.clock import SystemClock
 from podpass.client.config import ClientConfig, load_kubeconfig
 from podpass.client.rest import RestClient
 from podpass.kubelet.bootstrap import ensure_login, own_kubeconfig
@@ -24,48 +18,6 @@ from podpass.kubelet.client_certificate import ClientCertificate
 from podpass.testing.api_simulator import ApiSimulator
 from podpass.testing.background import Background
 from podpass.testing.fake_clock import FakeClock
-
-CA_KEY = ec.generate_private_key(ec.SECP256R1())
-LIFE = timedelta(hours=10)
-
-
-class Signer:
-    """Answers every request in the simulator, with the clock of the test."""
-
-    def __init__(self, simulator: ApiSimulator, clock: FakeClock) -> None:
-        self.simulator = simulator
-        self.clock = clock
-
-    def pending(self) -> list[Object]:
-        return [one for one in self.simulator.objects(CSR) if not one.get("status")]
-
-    def answer(self, status: Object | None = None) -> None:
-        for request in self.pending():
-            pem = base64.b64decode(request["spec"]["request"])
-            issued = {"certificate": base64.b64encode(self.sign(pem)).decode()}
-            self.simulator.put(CSR, request | {"status": status or issued})
-
-    def sign(self, pem: bytes) -> bytes:
-        request = x509.load_pem_x509_csr(pem)
-        now = self.clock.now()
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(request.subject)
-            .issuer_name(request.subject)
-            .public_key(request.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now)
-            .not_valid_after(now + LIFE)
-        )
-        return builder.sign(CA_KEY, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-
-async def passes(clock: FakeClock, condition: Callable[[], object]) -> None:
-    """Let the time of the kubelet pass until something has happened."""
-    async with asyncio.timeout(30):
-        while not condition():
-            await clock.advance(0.5)
-            await SystemClock().sleep(0.01)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from podpass.api.errors import not_found
 from podpass.api.resources import Object
 from podpass.base.clock import SystemClock
 from podpass.bootstrap.certificates import ensure_authority, ensure_certificate
+from podpass.kubelet.node_server import server_context
 from podpass.kubelet.runtime.interface import (
     ContainerConfig,
     ContainerID,
@@ -23,13 +24,7 @@ from podpass.kubelet.runtime.interface import (
     SandboxConfig,
     SandboxID,
 )
-from podpass.kubelet.server import (
-    REFUSAL,
-    FoundContainer,
-    FoundSandbox,
-    KubeletServer,
-    server_context,
-)
+from podpass.kubelet.server import REFUSAL, FoundContainer, FoundSandbox, KubeletServer
 from podpass.testing.fake_runtime import FakeRuntime
 from podpass.testing.spdy_client import SpdyClient
 
@@ -100,7 +95,8 @@ async def served(pki: Path, tmp_path: Path) -> AsyncIterator[Served]:
     server = KubeletServer(OneContainer(sandbox, container, log_path), runtime, SystemClock())
     runner = web.AppRunner(server.app())
     await runner.setup()
-    context = server_context(pki / "server.crt", pki / "server.key", pki / "ca.crt")
+    context = server_context(pki / "ca.crt")
+    context.load_cert_chain(pki / "server.crt", pki / "server.key")
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
     await site.start()
     port = runner.addresses[0][1]
