@@ -1,15 +1,14 @@
 """Back a cluster up while it runs, or while it does not.
 
 What cannot be made again goes in: the options, certificates and keys, the static pods of the nodes,
-and the objects. Pods' directories, logs and images do not. The node's files are read first: a
-rollout that goes on meanwhile is then one that the operator finishes. docs/adr/0050.
+and the objects. Pods' directories, logs and images do not. Files and objects are of one moment: a
+rollout that goes on meanwhile is then one that the operator finishes. docs/adr/0050, 0052.
 """
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -20,6 +19,7 @@ from podpass.bootstrap.archive import BackupFacts, write_archive
 from podpass.bootstrap.cluster import Cluster, load_cluster
 from podpass.bootstrap.etcd_client import etcd_location
 from podpass.bootstrap.home import Home, HomeError
+from podpass.bootstrap.still import read_while_still
 from podpass.storage.interface import StoreError
 from podpass.storage.location import SQLITE_SCHEME, EtcdLocation, open_store
 from podpass.storage.snapshot import write_snapshot
@@ -64,11 +64,15 @@ def back_up(home: Home, output: Path, *, now: datetime, force: bool = False) -> 
     if output.exists() and not force:  # before all the work
         raise HomeError(f"{output} exists; give --force to replace it, or another name")
     try:
-        files = {
-            str(path.relative_to(home.root)): path.read_bytes() for path in _files(home, cluster)
-        }
         with tempfile.TemporaryFile(dir=output.parent) as snapshot:
-            revision, objects = snapshot_store(home, cluster, snapshot)
+
+            def take_snapshot() -> tuple[int, int]:
+                snapshot.seek(0)
+                return snapshot_store(home, cluster, snapshot)
+
+            files, (revision, objects) = read_while_still(
+                lambda: _read_files(home, cluster), take_snapshot
+            )
             facts = BackupFacts(
                 version=podpass.__version__,
                 engine=engine_of(cluster),
@@ -106,15 +110,18 @@ def snapshot_store(home: Home, cluster: Cluster, file: IO[bytes]) -> tuple[int, 
         raise HomeError(str(error)) from error
 
 
-def _files(home: Home, cluster: Cluster) -> Iterator[Path]:
-    yield home.cluster_file
-    if home.seeded_file.exists():
-        yield home.seeded_file
+def _read_files(home: Home, cluster: Cluster) -> dict[str, bytes]:
     directories = [home.pki, home.kubeconfigs, home.etcd, home.audit]
     for node in cluster.nodes:
-        # Manifests first: the resources that one names are there before it.
         directories += [home.node(node.name).manifests, home.node(node.name).resources]
+    paths = [home.cluster_file]
+    if home.seeded_file.exists():
+        paths.append(home.seeded_file)
     for directory in directories:
-        for path in sorted(directory.rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
-                yield path
+        paths += (path for path in sorted(directory.rglob("*")) if path.is_file())
+    names = {path: path.relative_to(home.root) for path in paths}
+    return {
+        str(name): path.read_bytes()
+        for path, name in names.items()
+        if not any(part.startswith(".") for part in name.parts)  # being written, or an editor's
+    }
