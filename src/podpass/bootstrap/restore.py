@@ -42,12 +42,14 @@ class Restored:
         engine: Of the store, `sqlite` or `etcd`.
         revision: Where the store goes on.
         replaced: Where the home that was there is now.
+        others_join: Whether other hosts join the cluster, or have joined it.
     """
 
     facts: BackupFacts
     engine: str
     revision: int
     replaced: Path | None
+    others_join: bool
 
 
 def restore(
@@ -104,7 +106,9 @@ def _restore(archive: Archive, home: Home, store: StoreChoice, *, force: bool) -
     except BaseException:
         shutil.rmtree(staged.root, ignore_errors=True)
         raise
-    return Restored(archive.facts, engine_of(cluster), revision, replaced)
+    return Restored(
+        archive.facts, engine_of(cluster), revision, replaced, bool(cluster.advertise_address)
+    )
 
 
 def _write_files(archive: Archive, home: Home, staged: Home, store: StoreChoice) -> Cluster:

@@ -58,4 +58,5 @@ def command(
         click.echo(f"The store was {done.facts.engine}, and is {done.engine} now", err=True)
     if done.replaced is not None:
         click.echo(f"What was there is now in {done.replaced}", err=True)
-    click.echo(f"Next: {called_as()} up{home_hint(home)}", err=True)
+    then = "init" if done.others_join else "up"
+    click.echo(f"Next: {called_as()} {then}{home_hint(home)}", err=True)
