@@ -54,6 +54,7 @@ def test_a_cluster_lives_in_an_etcd_and_outlives_a_member(
 ) -> None:
     cluster = ClusterUnderTest(tmp_path / "home", free_port(), nodes=1, options=options(etcd, pki))
     other = ClusterUnderTest(tmp_path / "other", free_port(), nodes=1, options=options(etcd, pki))
+    anew: EtcdCluster | None = None
     try:
         started = cluster.up()
         assert started.code == 0, started.err + cluster.logs_tail()
@@ -98,9 +99,26 @@ def test_a_cluster_lives_in_an_etcd_and_outlives_a_member(
         assert cluster.get("sa", "build-robot")["metadata"]["uid"] == account["metadata"]["uid"]
         assert is_authentic(cluster, token)
         cluster.ok("create", "sa", "without-the-etcd")
+
+        # As docs/storage.md says it, into an etcd that is new.
+        anew = EtcdCluster(tmp_path / "anew", pki=pki)
+        anew.start()
+        move = ("migrate-store", "--home", str(cluster.home), "--to", "etcd", *options(anew, pki))
+        runs = cluster.podpass(*move)
+        assert runs.code == 1
+        assert "runs; stop it first, with `podpass down`" in runs.err
+        assert cluster.down().code == 0
+        moved = cluster.podpass(*move)
+        assert moved.code == 0, moved.err
+        started = cluster.podpass("up", "--home", str(cluster.home), "--detach")
+        assert started.code == 0, started.err + cluster.logs_tail()
+        assert cluster.get("sa", "without-the-etcd")
+        assert is_authentic(cluster, token)
     finally:
         cluster.down()
         other.down()
+        if anew is not None:
+            anew.kill()
 
 
 def is_authentic(cluster: ClusterUnderTest, token: str) -> bool:

@@ -44,16 +44,32 @@ def recorded_processes(home: Home) -> Iterator[tuple[int, int]]:
                     yield int(record[pid]), int(record[ticks])
 
 
+def _open_leftovers(home: Home) -> Iterator[int]:
+    """Yield a pidfd of each of them; a zombie's is readable. The caller closes it."""
+    for pid, ticks in recorded_processes(home):
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(pid)
+            if start_ticks(pid) == ticks:
+                yield descriptor
+            else:
+                os.close(descriptor)
+
+
+def has_leftovers(home: Home) -> bool:
+    """Tell whether one of them runs, also one that answers nobody."""
+    running = False
+    for descriptor in _open_leftovers(home):
+        running |= not select.select([descriptor], [], [], 0)[0]
+        os.close(descriptor)
+    return running
+
+
 def kill_leftovers(home: Home) -> int:
     """Kill them, and wait until they have ended; returns how many there were."""
     killed = []
-    for pid, ticks in recorded_processes(home):
+    for descriptor in _open_leftovers(home):
+        killed.append(descriptor)
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            descriptor = os.pidfd_open(pid)
-            if start_ticks(pid) != ticks:
-                os.close(descriptor)
-                continue
-            killed.append(descriptor)
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     for descriptor in killed:
         select.select([descriptor], [], [], _END_SECONDS)

@@ -20,7 +20,7 @@ from datetime import datetime
 from podpass.api.meta import format_time
 from podpass.bootstrap.cluster import SHARED_IP, Cluster
 from podpass.bootstrap.home import Home, HomeError
-from podpass.bootstrap.leftovers import kill_leftovers
+from podpass.bootstrap.leftovers import has_leftovers, kill_leftovers
 from podpass.bootstrap.operator_seed import create_first_objects
 from podpass.bootstrap.prepare import prepare_home
 from podpass.bootstrap.processes import running_kubelet, signal_kubelet, start_kubelet
@@ -67,7 +67,11 @@ def check_stopped(home: Home, cluster: Cluster) -> None:
         HomeError: Something does.
     """
     running = any(running_kubelet(home, node.name) for node in cluster.nodes)
-    if running or (home.admin_kubeconfig.exists() and _is_ours(admin_api(home, cluster))):
+    if (
+        running
+        or has_leftovers(home)
+        or (home.admin_kubeconfig.exists() and _is_ours(admin_api(home, cluster)))
+    ):
         raise HomeError(f"the cluster in {home.root} runs; stop it first, with `podpass down`")
 
 

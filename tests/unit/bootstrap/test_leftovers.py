@@ -1,4 +1,5 @@
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from podpass.bootstrap.home import Home
-from podpass.bootstrap.leftovers import kill_leftovers
+from podpass.bootstrap.leftovers import has_leftovers, kill_leftovers
 from podpass.kubelet.runtime.record import start_ticks
 from podpass.kubelet.runtime.state import StateDirectory
 
@@ -42,8 +43,20 @@ def test_what_the_runtime_started_is_killed(
     ticks = start_ticks(sleeper.pid)
     state = {f"{prefix}pid": sleeper.pid, "pid_ticks": ticks, "shim_ticks": ticks}
     record(home, kind, json.dumps(state))
+    assert has_leftovers(home)
     assert kill_leftovers(home) == 1
+    assert not has_leftovers(home), "one that ended and was not waited for does not run"
     assert sleeper.wait(30) == -9
+    assert not has_leftovers(home)
+    assert kill_leftovers(home) == 0
+
+
+def test_one_that_answers_nobody_runs(home: Home, sleeper: subprocess.Popen[bytes]) -> None:
+    ticks = start_ticks(sleeper.pid)
+    record(home, "containers", json.dumps({"pid": sleeper.pid, "pid_ticks": ticks}))
+    sleeper.send_signal(signal.SIGSTOP)
+    assert has_leftovers(home)
+    sleeper.send_signal(signal.SIGCONT)
 
 
 def test_another_process_with_the_same_number_is_left_alone(
@@ -51,6 +64,7 @@ def test_another_process_with_the_same_number_is_left_alone(
 ) -> None:
     ticks = start_ticks(sleeper.pid) - 1
     record(home, "containers", json.dumps({"pid": sleeper.pid, "pid_ticks": ticks}))
+    assert not has_leftovers(home)
     assert kill_leftovers(home) == 0
     assert sleeper.poll() is None
 
@@ -61,6 +75,7 @@ def test_records_from_before_the_machine_was_started_count_for_nothing(
     state = {"pid": sleeper.pid, "pid_ticks": start_ticks(sleeper.pid)}
     record(home, "containers", json.dumps(state))
     (home.node("master-0").runtime / "boot").write_text("another")
+    assert not has_leftovers(home)
     assert kill_leftovers(home) == 0
     assert sleeper.poll() is None
 

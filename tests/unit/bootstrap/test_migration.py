@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -101,6 +102,15 @@ def test_an_etcd_that_does_not_answer_changes_nothing(home: Home, etcd: EtcdClus
     with pytest.raises(HomeError, match=r"no member answers .*; the cluster is as it was"):
         migrate(home, etcd_servers=servers)
     assert before == (node_files(home), load_cluster(home.cluster_file), entries_of(home))
+
+
+def test_a_cluster_that_runs_is_not_migrated(home: Home, etcd: EtcdCluster) -> None:
+    started = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
+    home.kubelet_pid_file("master-0").write_text(f"{os.getpid()} {started}")
+    before = tree(home.root)
+    with pytest.raises(HomeError, match="runs; stop it first, with `podpass down`"):
+        migrate(home, etcd_servers=",".join(etcd.endpoints))
+    assert tree(home.root) == before
 
 
 def files_of(home: Home, end: str) -> bytes:
