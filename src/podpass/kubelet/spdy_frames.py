@@ -15,7 +15,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-SYN_STREAM, SYN_REPLY, RST_STREAM, SETTINGS, PING, GOAWAY, HEADERS, WINDOW_UPDATE = range(1, 9)
+SYN_STREAM, SYN_REPLY, RST_STREAM, SETTINGS = 1, 2, 3, 4
+PING, GOAWAY, HEADERS, WINDOW_UPDATE = 6, 7, 8, 9
+"""Types of control frames; 5 was dropped from the protocol."""
+
 DATA = 0
 """Our number for data frames, which have no type."""
 

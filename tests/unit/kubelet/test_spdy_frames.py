@@ -44,6 +44,20 @@ def test_frames_can_be_read_in_whatever_pieces_they_come() -> None:
     assert [f for byte in sent for f in reader.feed(bytes([byte]))] == expected
 
 
+@pytest.mark.parametrize(
+    ("sent", "frame"),
+    [
+        pytest.param("80030003 00000008 00000005 00000001", Frame(3, 5), id="RST_STREAM"),
+        pytest.param("80030006 00000004 00000001", Frame(frames.PING, 1), id="PING"),
+        pytest.param("80030007 00000008 00000000 00000000", Frame(frames.GOAWAY), id="GOAWAY"),
+    ],
+)
+def test_the_bytes_that_kubectl_sends(sent: str, frame: Frame) -> None:
+    """Kubectl pings every 10 seconds; Go's spdystream writes these (SPDY Protocol, Draft 3.1)."""
+    assert list(FrameReader().feed(bytes.fromhex(sent))) == [frame]
+    assert FrameWriter().ping(1) == bytes.fromhex("80030006 00000004 00000001")
+
+
 def control(kind: int, body: bytes, *, version: int = 3) -> bytes:
     return struct.pack(">HHI", 0x8000 | version, kind, len(body)) + body
 
