@@ -78,9 +78,19 @@ class NetworkHosts:
         """Return the home of a host."""
         return self._homes / str(number)
 
-    def on(self, number: int, *command: str, env: dict[str, str] | None = None) -> Result:
+    def command(self, number: int, *command: str) -> list[str]:
+        """Return the command that runs this one on a host."""
+        return ["ip", "netns", "exec", self._link(number), *command]
+
+    def on(
+        self,
+        number: int,
+        *command: str,
+        env: dict[str, str] | None = None,
+        stdin: str | None = None,
+    ) -> Result:
         """Run a command on a host."""
-        return run(["ip", "netns", "exec", self._link(number), *command], timeout=180, env=env)
+        return run(self.command(number, *command), timeout=180, env=env, stdin=stdin)
 
     def cut_off(self, number: int) -> None:
         """Take the link of a host down."""

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography import x509
 from harness import claims_of, eventually
 
-from podpass.base.clock import SystemClock
+from tests.long.hosts_cluster import PODPASS, Cluster, running_hosts
 from tests.long.network_hosts import NetworkHosts, why_not
 
 REASON = why_not()
 pytestmark = [pytest.mark.skipif(bool(REASON), reason=REASON), pytest.mark.timeout(600)]
 
-PODPASS = (sys.executable, "-m", "podpass")
 POD = {
     "apiVersion": "v1",
     "kind": "Pod",
@@ -56,66 +51,8 @@ POD = {
 
 @pytest.fixture
 def hosts(tmp_path: Path) -> Iterator[NetworkHosts]:
-    made = NetworkHosts(tmp_path, 3)
-    try:
+    with running_hosts(tmp_path, 3) as made:
         yield made
-    finally:
-        for number in (3, 2, 1):
-            made.on(number, *PODPASS, "down", "--home", str(made.home(number)))
-        made.close()
-
-
-class Cluster:
-    """The cluster as its administrator sees it, on the first host."""
-
-    def __init__(self, hosts: NetworkHosts) -> None:
-        self.hosts = hosts
-
-    def begin(self) -> list[str]:
-        """Start it; returns the words of the command that joins."""
-        begun = self.hosts.on(
-            1, *PODPASS, "init", "--home", str(self.hosts.home(1)), "--node-name", "host-1",
-            "--apiserver-advertise-address", self.hosts.address(1), "--min-token-expiration", "10",
-            "--cluster-signing-duration", "1m",
-        )  # fmt: skip
-        assert begun.code == 0, begun.err
-        return shlex.split(begun.out.strip())
-
-    def join(self, number: int, words: list[str]) -> None:
-        home = str(self.hosts.home(number))
-        joined = self.hosts.on(
-            number, *PODPASS, *words[1:], "--home", home, "--node-name", f"host-{number}"
-        )
-        assert joined.code == 0, joined.err
-
-    def oc(self, *arguments: str) -> str:
-        home = self.hosts.home(1)
-        done = self.hosts.on(
-            1, str(home / "bin" / "oc"), *arguments,
-            env={"KUBECONFIG": str(home / "kubeconfigs" / "admin.kubeconfig")},
-        )  # fmt: skip
-        assert done.code == 0, done.err
-        return done.out
-
-    def get(self, *arguments: str) -> Any:
-        return json.loads(self.oc("get", *arguments, "-o", "json"))
-
-    def ready(self, name: str) -> str:
-        conditions = self.get("node", name)["status"]["conditions"]
-        return str(next(one["status"] for one in conditions if one["type"] == "Ready"))
-
-    def certificate(self, number: int) -> x509.Certificate:
-        node = self.hosts.home(number) / "nodes" / f"host-{number}"
-        file = node / "kubelet" / "pki" / "kubelet-client-current.pem"
-        return x509.load_pem_x509_certificate(file.read_bytes())
-
-    def has_run_out(self, number: int) -> bool:
-        return self.certificate(number).not_valid_after_utc < SystemClock().now()
-
-    def token(self, number: int) -> str:
-        pods = self.hosts.home(number) / "nodes" / f"host-{number}" / "kubelet" / "pods"
-        [file] = pods.glob("*/volumes/kubernetes.io~projected/vault/token")
-        return file.read_text()
 
 
 def test_hosts_join_one_is_cut_off_and_comes_back(hosts: NetworkHosts) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from podpass.api.meta import format_time
@@ -65,6 +65,16 @@ def prepare_joined(home: Home, cluster: Cluster, ca_certificate: bytes, token: S
         raise HomeError(f"cannot write the home {home.root}: {error}") from error
 
 
+def next_second(now: datetime) -> tuple[str, float]:
+    """Return the next whole second, and how many seconds that is from now.
+
+    Nodes report in whole seconds: of what is reported in the present one nobody can say whether the
+    kubelet that is starting said it or the one that has just ended.
+    """
+    start = now.replace(microsecond=0) + timedelta(seconds=1)
+    return format_time(start), (start - now).total_seconds()
+
+
 def start_joined(home: Home, cluster: Cluster, *, now: datetime, report: Report) -> None:
     """Start the kubelet unless it runs, and wait until its node is Ready.
 
@@ -78,14 +88,20 @@ def start_joined(home: Home, cluster: Cluster, *, now: datetime, report: Report)
     url = urlsplit(cluster.joined_server)
     host, port = str(url.hostname), int(url.port or SERVICE_PORT)
     since = ""
+    certificate = paths.kubelet / "pki" / FILE_NAME
     if running_kubelet(home, node.name) is None:
         since = format_time(now)
+        if certificate.exists():
+            since, wait = next_second(now)
+            time.sleep(wait)  # noqa: TID251 - real kubelets, real seconds
         launch_kubelet(
             home,
             node,
             (
                 f"--kubeconfig={home.kubeconfigs}/kubelet-{node.name}.kubeconfig",
                 f"--bootstrap-kubeconfig={home.kubeconfigs}/bootstrap.kubeconfig",
+                f"--client-ca-file={home.pki}/ca.crt",
+                "--rotate-server-certificates",
                 f"--api-endpoint={home.api_socket(node.name)}",
                 f"--relay-to={host}:{port}",
                 f"--cluster-service-address={SERVICE_IP}:{SERVICE_PORT}",
@@ -94,7 +110,6 @@ def start_joined(home: Home, cluster: Cluster, *, now: datetime, report: Report)
             ),
         )
     report(f"waiting for the certificate of {node.name}")
-    certificate = paths.kubelet / "pki" / FILE_NAME
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         if running_kubelet(home, node.name) is None:
