@@ -11,6 +11,14 @@ import rollout
 from harness import ClusterUnderTest, eventually, free_port
 
 CONTROL_PLANE_LEASES = 2
+POLICY = """
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: None, resources: [{group: "", resources: [secrets]}]}
+- {level: Metadata, users: ["system:admin"], verbs: [create], omitStages: [Panic]}
+"""
 
 
 def leaders_of(cluster: ClusterUnderTest) -> set[str]:
@@ -23,18 +31,39 @@ def leaders_of(cluster: ClusterUnderTest) -> set[str]:
     return held if len(held - {"", None}) == CONTROL_PLANE_LEASES else set()
 
 
+def audited(cluster: ClusterUnderTest, last: str) -> dict[str, set[str]]:
+    """Stages and resources in the audit log, once it tells of the object `last`."""
+    log = cluster.home / "run" / "audit-master-0.log"
+    eventually(lambda: f'"name":"{last}"' in log.read_text(), what=f"an event of {last}")
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    return {
+        "stages": {event["stage"] for event in events},
+        "verbs": {event["verb"] for event in events},
+        "resources": {event["objectRef"]["resource"] for event in events},
+    }
+
+
 @pytest.mark.timeout(300)
 def test_tokens_and_objects_outlive_the_home(tmp_path: Path) -> None:
-    cluster = ClusterUnderTest(tmp_path / "home", free_port(), nodes=1)
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    cluster = ClusterUnderTest(
+        tmp_path / "home", free_port(), nodes=1, options=("--audit-policy", str(policy))
+    )
     restored = ClusterUnderTest(tmp_path / "elsewhere" / "home", cluster.port, nodes=1)
     backup = tmp_path / "b.tar"
     try:
         started = cluster.up()
         assert started.code == 0, started.err + cluster.logs_tail()
+        policy.write_text(POLICY.replace("Metadata", "Request"))
+        another = cluster.up()
+        assert another.code == 1
+        assert "was made with another audit policy" in another.err
         # Else the backup has the operator's pod in any state of its beginning, or has none.
         eventually(lambda: rollout.operator_runs(cluster), what="the operator")
         leaders = eventually(lambda: leaders_of(cluster), what="two leaders")
         cluster.ok("create", "sa", "build-robot")
+        cluster.ok("create", "secret", "generic", "hidden", "--from-literal=k=v")
         token = cluster.ok("create", "token", "build-robot", "--audience=vault").strip()
         account = cluster.get("sa", "build-robot")
         made = cluster.podpass("backup", "--home", str(cluster.home), "--output", str(backup))
@@ -46,6 +75,12 @@ def test_tokens_and_objects_outlive_the_home(tmp_path: Path) -> None:
         again = cluster.podpass("backup", "--home", str(cluster.home), "--output", str(backup))
         assert again.code == 1
         assert "give --force" in again.err
+
+        told = audited(cluster, "too-late")
+        assert told["stages"] == {"ResponseComplete"}, "RequestReceived is left out"
+        assert told["verbs"] == {"create"}
+        assert "serviceaccounts" in told["resources"]
+        assert "secrets" not in told["resources"], "level None"
 
         assert cluster.down().code == 0
         restored.home.parent.mkdir()
@@ -65,7 +100,10 @@ def test_tokens_and_objects_outlive_the_home(tmp_path: Path) -> None:
         assert "Expired" in listed.err or "too old" in listed.err, listed
         watched = restored.ok("get", "--raw", f"{path}?watch=1&resourceVersion={late}")
         assert json.loads(watched)["object"]["code"] == 410
+        restored.ok("create", "secret", "generic", "hidden-too", "--from-literal=k=v")
         restored.ok("create", "sa", "new")
+        assert audited(restored, "new")["stages"] == {"ResponseComplete"}
+        assert "secrets" not in audited(restored, "new")["resources"]
         assert int(restored.get("sa", "new")["metadata"]["resourceVersion"]) > int(late) + 10**9
 
         eventually(

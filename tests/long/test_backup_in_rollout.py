@@ -13,6 +13,12 @@ from harness import ClusterUnderTest, eventually, free_port
 from podpass.bootstrap.archive import open_archive
 from podpass.storage.snapshot import read_snapshot
 
+POLICY = """
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata, verbs: [create]}]
+"""
 ISSUER = "https://rolled.example"
 pytestmark = pytest.mark.timeout(600)
 
@@ -41,10 +47,19 @@ def moment_of(backup: Path) -> tuple[str, ...]:
     return tuple(said)
 
 
+def audit_log(cluster: ClusterUnderTest) -> str:
+    """What all API servers have logged."""
+    return "".join(path.read_text() for path in cluster.home.glob("run/audit-*.log"))
+
+
 @pytest.fixture
 def backups(tmp_path: Path) -> Iterator[tuple[ClusterUnderTest, dict[tuple[str, ...], Path]]]:
     """A cluster whose issuer was changed, down now, and a backup of each moment of that."""
-    cluster = ClusterUnderTest(tmp_path / "home", free_port(), nodes=2)
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    cluster = ClusterUnderTest(
+        tmp_path / "home", free_port(), nodes=2, options=("--audit-policy", str(policy))
+    )
     found: dict[tuple[str, ...], Path] = {}
 
     def back_up() -> bool:
@@ -81,5 +96,8 @@ def test_a_restored_cluster_ends_the_rollout(
             assert started.code == 0, started.err + cluster.logs_tail()
             rollout.settle(cluster, ISSUER)
             assert rollout.latest(rollout.operator_object(cluster)) == 2
+            cluster.ok("create", "configmap", "seen-of-revision-2")
+            eventually(lambda: "seen-of-revision-2" in audit_log(cluster), what="an event")
+            assert "RequestReceived" not in audit_log(cluster)
         finally:
             cluster.down()

@@ -157,15 +157,22 @@ def load_policy(path: Path) -> AuditPolicy:
         AuditUnusable: It cannot be read, or is no policy (rule 4).
     """
     try:
-        document = parse_yaml(path.read_bytes())
+        content = path.read_bytes()
     except OSError as error:
         raise AuditUnusable(f"cannot read the audit policy {path}: {error.strerror}") from error
-    except MalformedBody as error:
-        raise AuditUnusable(f"audit policy {path}: {error}") from error
+    return parse_policy(content, str(path))
+
+
+def parse_policy(content: bytes, name: str) -> AuditPolicy:
+    """Read the content of a policy file; `name` is said in errors.
+
+    Raises:
+        AuditUnusable: It is no policy (rule 4).
+    """
     try:
-        return read_policy(document)
-    except AuditUnusable as error:
-        raise AuditUnusable(f"audit policy {path}: {error}") from error
+        return read_policy(parse_yaml(content))
+    except (MalformedBody, AuditUnusable) as error:
+        raise AuditUnusable(f"audit policy {name}: {error}") from error
 
 
 _POLICY_FIELDS = {"apiVersion", "kind", "metadata", "rules", "omitStages", "omitManagedFields"}

@@ -6,10 +6,12 @@ import ipaddress
 import socket
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import click
 
 from podpass.base.clock import SystemClock
+from podpass.bootstrap.audit import check_same_policy, keep_audit_policy
 from podpass.bootstrap.cluster import Cluster, ClusterNode, load_cluster
 from podpass.bootstrap.home import Home, HomeError
 from podpass.bootstrap.join_tokens import TOKEN_LIFE, create_join_token, join_command
@@ -66,6 +68,11 @@ def host_name() -> str:
     type=DURATION,
     help="Life of the certificates of hosts that join [default: 8760h].",
 )
+@click.option(
+    "--audit-policy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Log requests as this Policy of audit.k8s.io/v1 says, to run/audit-NODE.log in the home.",
+)
 @one_clear_line
 def command(
     home: Home,
@@ -74,6 +81,7 @@ def command(
     node_name: str | None,
     minimum: int | None,
     signing: timedelta | None,
+    audit_policy: Path | None,
 ) -> None:
     """Start a cluster that other hosts join, or continue it, and print how they do.
 
@@ -91,6 +99,7 @@ def command(
                     f"the cluster in {home.root} is at {cluster.advertise_address}; "
                     "give another --home"
                 )
+            check_same_policy(home, cluster, audit_policy)
         else:
             if address is None:
                 raise HomeError(
@@ -102,6 +111,7 @@ def command(
                 min_token_expiration_seconds=minimum or 600,
                 advertise_address=address,
                 cluster_signing_seconds=int(signing.total_seconds()) if signing else 0,
+                audit_policy=keep_audit_policy(home, audit_policy),
             )
         started = time.monotonic()
         start_cluster(home, cluster, now=now, report=progress.show)

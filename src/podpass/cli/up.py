@@ -190,7 +190,7 @@ def _cluster_for(
                     f"the cluster in {home.root} was made with {name.replace('_', ' ')} "
                     f"{getattr(cluster, name)}; for {value} give another --home"
                 )
-        check_same_policy(home, audit_policy)
+        check_same_policy(home, cluster, audit_policy)
         copy_client_files(home, etcd_files)
         return cluster
     if home.pki.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ from podpass.operator.target_config import shipped_config
 GOOD = "{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: Metadata}]}"
 
 
+WITH = Cluster(port=6443, nodes=make_nodes(1), audit_policy=True)
+
+
 def test_a_policy_is_kept_for_the_owner_only(tmp_path: Path) -> None:
     home, file = Home(tmp_path / "home"), tmp_path / "p.yaml"
     file.write_text(GOOD)
@@ -24,11 +28,38 @@ def test_a_policy_is_kept_for_the_owner_only(tmp_path: Path) -> None:
     kept = home.audit / "policy.yaml"
     assert kept.read_text() == GOOD
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    check_same_policy(home, file)
-    check_same_policy(home, None)
+    check_same_policy(home, WITH, file)
+    check_same_policy(home, WITH, None)
     file.write_text(GOOD.replace("Metadata", "Request"))
-    with pytest.raises(HomeError, match="give another --home"):
-        check_same_policy(home, file)
+    with pytest.raises(HomeError, match=r"made with another audit policy; for .* give another"):
+        check_same_policy(home, WITH, file)
+
+
+def test_the_copy_of_an_attempt_that_failed_is_no_policy_of_the_cluster(tmp_path: Path) -> None:
+    home, file = Home(tmp_path / "home"), tmp_path / "p.yaml"
+    file.write_text(GOOD)
+    keep_audit_policy(home, file)
+    with pytest.raises(HomeError, match="was made with no audit policy"):
+        check_same_policy(home, replace(WITH, audit_policy=False), file)
+    assert not keep_audit_policy(home, None)
+    assert not list(home.audit.iterdir())
+
+
+@pytest.mark.parametrize("damage", ["missing", "a directory"])
+def test_a_copy_that_cannot_be_read_is_said_so(tmp_path: Path, damage: str) -> None:
+    home, file = Home(tmp_path / "home"), tmp_path / "p.yaml"
+    file.write_text(GOOD)
+    if damage == "a directory":
+        (home.audit / "policy.yaml").mkdir(parents=True)
+        with pytest.raises(HomeError, match="cannot copy the audit policy to"):
+            keep_audit_policy(home, file)
+    with pytest.raises(HomeError, match=r"policy.yaml: .*; put it back, for example from"):
+        check_same_policy(home, WITH, file)
+
+
+def test_a_file_that_cannot_be_read_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(HomeError, match=r"cannot read the audit policy .*none.yaml: No such file"):
+        keep_audit_policy(Home(tmp_path), tmp_path / "none.yaml")
 
 
 def test_a_mistake_is_named_and_nothing_is_kept(tmp_path: Path) -> None:

@@ -69,3 +69,21 @@ def test_a_home_keeps_what_it_was_made_for(tmp_path: Path) -> None:
 def test_pods_of_a_host_have_addresses_of_its_name() -> None:
     assert join.pod_cidr("host-1") == join.pod_cidr("host-1")
     assert join.pod_cidr("host-1") != join.pod_cidr("host-2")
+
+
+def test_init_takes_an_audit_policy_once(tmp_path: Path) -> None:
+    home, policy = tmp_path / "home", tmp_path / "p.yaml"
+    policy.write_text("{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: all}]}")
+    arguments = ["--home", str(home), "--audit-policy", str(policy)]
+    address = ["--apiserver-advertise-address", "10.0.0.1"]
+    refused = CliRunner().invoke(init.command, [*arguments, *address])
+    assert refused.exit_code == 1
+    assert "rules[0].level: must be one of None" in refused.output
+    assert not (home / "cluster.json").exists()
+    assert not (home / "audit").exists()
+
+    policy.write_text(policy.read_text().replace("all", "None"))
+    save_cluster(home / "cluster.json", Cluster(1, (NODE,), advertise_address="10.0.0.1"))
+    later = CliRunner().invoke(init.command, arguments)
+    assert later.exit_code == 1
+    assert "was made with no audit policy" in later.output
