@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from podpass.api.meta import annotations_of, uid_of
 from podpass.api.resources import NODES, PODS, Object
 from podpass.base.clock import Clock, SystemClock
+from podpass.base.lazy_server import listen
 from podpass.base.tasks import jitter
 from podpass.client.config import load_kubeconfig
 from podpass.client.events import EventRecorder
 from podpass.client.informer import Informer
 from podpass.client.rest import RestClient
 from podpass.kubelet.downward_api import NodeFacts
-from podpass.kubelet.lazy_server import listen
 from podpass.kubelet.metrics import KubeletMetrics
 from podpass.kubelet.mirror_pods import MirrorPods, is_mirror_of
 from podpass.kubelet.node_agent import NodeAgent

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from podpass.base.lazy_server import serve_on_demand, server_context
 from podpass.client.rest import RestClient
-from podpass.kubelet.lazy_server import serve_on_demand
 from podpass.kubelet.node_services import NodeServices
 from podpass.kubelet.pod_manager import PodManager
 
@@ -19,18 +18,6 @@ if TYPE_CHECKING:
     from aiohttp.web import AppRunner
 
     from podpass.kubelet.serving_certificate import ServingCertificate
-
-
-def server_context(client_ca: Path) -> ssl.SSLContext:
-    """Return a TLS context that checks client certificates if there are any, with none of its own.
-
-    Raises:
-        OSError: The file is missing.
-        ssl.SSLError: It is damaged.
-    """
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(client_ca))
-    context.verify_mode = ssl.CERT_OPTIONAL
-    return context
 
 
 class NodeServer:

@@ -15,8 +15,8 @@ from aiohttp import web
 from podpass.api.errors import not_found
 from podpass.api.resources import Object
 from podpass.base.clock import SystemClock
+from podpass.base.lazy_server import server_context
 from podpass.bootstrap.certificates import ensure_authority, ensure_certificate
-from podpass.kubelet.node_server import server_context
 from podpass.kubelet.runtime.interface import (
     ContainerConfig,
     ContainerID,

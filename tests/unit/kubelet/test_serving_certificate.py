@@ -13,11 +13,11 @@ import pytest
 from cryptography import x509
 from kubelet.certificate_signer import LIFE, Signer, ca_certificate, passes
 
+from podpass.base.lazy_server import server_context
 from podpass.client.config import ClientConfig
 from podpass.client.rest import RestClient
 from podpass.kubelet.certificate_file import CertificateFile, new_key
 from podpass.kubelet.certificate_request import ANSWER_SECONDS
-from podpass.kubelet.node_server import server_context
 from podpass.kubelet.serving_certificate import ServingCertificate
 from podpass.testing.api_simulator import ApiSimulator
 from podpass.testing.background import Background

@@ -12,12 +12,12 @@ import pytest
 from podpass.api.certificate_requests import KUBELET_SERVING
 from podpass.api.resources import CERTIFICATE_SIGNING_REQUESTS, NODES, PODS
 from podpass.base.clock import SystemClock
+from podpass.base.lazy_server import listen
 from podpass.client.rest import RestClient
 from podpass.controllers.certificate_signer import CertificateSigner
 from podpass.controllers.serving_certificate_approver import ServingCertificateApprover
 from podpass.controllers.shared_informers import SharedInformers
 from podpass.kubelet.app import Kubelet
-from podpass.kubelet.lazy_server import listen
 from podpass.testing.api_server import RunningApiServer, TestPki, running_api_server
 from podpass.testing.background import Background
 from podpass.testing.kubelet_on_api import (

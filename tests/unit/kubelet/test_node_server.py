@@ -1,9 +1,8 @@
-"""`kubelet.lazy_server` and `kubelet.pod_finder`, through the kubelet's own HTTPS port."""
+"""`kubelet.node_server` and `kubelet.pod_finder`, through the kubelet's own HTTPS port."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,42 +14,11 @@ import pytest
 
 from podpass.api.resources import PODS, Object
 from podpass.base.clock import SystemClock
+from podpass.base.lazy_server import listen
 from podpass.kubelet.app import Kubelet
-from podpass.kubelet.lazy_server import listen, serve_on_demand
 from podpass.testing.api_server import TestPki, running_api_server
 from podpass.testing.kubelet_on_api import NODE, NodeUnderTest, eventually, node_at
 from podpass.testing.memory_store import MemoryStore
-
-
-def test_a_port_that_is_taken_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with listen("127.0.0.1", port) as other:
-            assert other.getsockname()[1] != port
-        assert f"port {port} of 127.0.0.1 is taken" in caplog.text
-
-
-def test_an_address_of_another_machine_is_refused() -> None:
-    with pytest.raises(OSError, match="assign"):
-        listen("192.0.2.1", 0)
-
-
-async def test_the_server_is_started_by_its_first_caller() -> None:
-    started = asyncio.Event()
-
-    async def start(_listener: socket.socket) -> None:
-        started.set()
-
-    with listen("127.0.0.1", 0) as listener:
-        task = asyncio.create_task(serve_on_demand(listener, start))
-        await asyncio.sleep(0)
-        assert not started.is_set()
-        _, writer = await asyncio.open_connection("127.0.0.1", listener.getsockname()[1])
-        await asyncio.wait_for(started.wait(), 5)
-        writer.close()
-        await task
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
-"""Listens for the kubelet's server, which is loaded when the first connection comes.
+"""Listens for an HTTPS server that is loaded when the first connection comes.
 
-Most nodes are never asked for a log or a command, and the HTTP server is a third of a kubelet's
-memory and start-up time. Until then connections wait in the socket's backlog.
+Most nodes are never asked for a log or a command, nor most controller managers for their metrics,
+and the HTTP server is a third of their memory and start-up time. Until then connections wait in the
+socket's backlog.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import asyncio
 import errno
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
-_log = logging.getLogger("kubelet.server")
+_log = logging.getLogger("server")
 
 _BACKLOG = 128
 
@@ -55,3 +58,15 @@ async def serve_on_demand(listener: socket.socket, start: StartServer) -> None:
     finally:
         loop.remove_reader(listener)
     await start(listener)
+
+
+def server_context(client_ca: Path) -> ssl.SSLContext:
+    """Return a TLS context that checks client certificates if there are any, with none of its own.
+
+    Raises:
+        OSError: The file is missing.
+        ssl.SSLError: It is damaged.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(client_ca))
+    context.verify_mode = ssl.CERT_OPTIONAL
+    return context
