@@ -30,7 +30,7 @@ NAMESPACE = "chaos"
 KEYS = tuple(f"chaos-{number}" for number in range(8))
 TOKEN_LIVES = (40, 90)
 """Seconds."""
-PAUSE = 0.2
+PAUSE = 0.1
 """Mean seconds between two requests of one client; there are four."""
 PATIENCE = 180.0
 """Seconds for the cluster to be whole again."""
@@ -315,13 +315,14 @@ class Load:
         logs = [one.log for one in self._watchers]
         reachability = Reachability(self._looks)
         writes = [one for one in records if one.kind in ("create", "update", "delete")]
+        relisted = sum(isinstance(one, Listed) for log in logs for one in log.entries)
         return Findings(
             acknowledged=sum(one.acknowledged for one in writes),
             unanswered=sum(one.outcome == "unknown" for one in writes),
             reads=sum(one.outcome in ("found", "missing") for one in records),
             events=sum(len(log.events) for log in logs),
             resumed=sum(log.resumed for log in logs),
-            relisted=sum(isinstance(one, Listed) for log in logs for one in log.entries),
+            relisted=relisted,
             token_reads=self._reader.reads,
             tokens=self._reader.tokens,
             reachable=reachability.share(self._looks[0][0], self._looks[-1][0]),
@@ -330,6 +331,8 @@ class Load:
                 *self._refusals,
                 *problems(records),
                 *watch_problems(logs, records),
+                # Nobody is away for the five minutes that history is kept; unheard of is unchecked.
+                *([f"{relisted} watches were refused as too old"] if relisted else []),
                 *(f"torn: {one}" for one in sorted(set(self._reader.torn))),
                 *expiry_problems(self._reader.expired, reachability),
             ],

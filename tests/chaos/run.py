@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import ClusterUnderTest, eventually, free_port
@@ -19,7 +19,7 @@ from podpass.bootstrap.cluster import load_cluster
 from podpass.bootstrap.home import Home
 from podpass.kubelet.runtime.record import start_ticks
 from tests.chaos.load import Findings, Load
-from tests.chaos.schedule import EVERYTHING, SUPERVISOR, kills
+from tests.chaos.schedule import EVERYTHING, SUPERVISOR, kills, spared
 from tests.chaos.victims import Victim, victims
 
 KILL_EVERY = 3.0
@@ -142,6 +142,7 @@ async def run_chaos(
         home = Home(cluster.home)
         load = Load(home, load_cluster(home.cluster_file), seed=seed)
         await load.start()
+        seen = {victim.kind for victim in victims(home)}
         killed = await _kill(home, supervised, load, seed=seed, seconds=seconds, say=say)
         ended = time.monotonic()
         supervised.look()
@@ -150,6 +151,8 @@ async def run_chaos(
     finally:
         supervised.end()
         cluster.down()
+    left_out = spared(seen, killed, seconds=seconds)
+    findings = replace(findings, violations=[*findings.violations, *left_out])
     return Report(seed, seconds, killed, recovery, findings)
 
 

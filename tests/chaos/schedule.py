@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random  # noqa: TID251 - decisions come from a seed
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,6 +23,8 @@ WEIGHTS = {
     SUPERVISOR: 2,
     EVERYTHING: 1,
 }
+LONG_ENOUGH = 300.0
+"""Seconds of a run in which each kind must have been killed."""
 ALL_AT_ONCE = 0.08
 """How often all processes of a kind die together."""
 T = TypeVar("T")
@@ -49,6 +51,23 @@ class Kill:
         if self.all or not candidates:
             return candidates
         return [candidates[int(self.which * len(candidates))]]
+
+
+def spared(running: Collection[str], killed: Collection[str], *, seconds: float) -> list[str]:
+    """Return which kinds of processes the run says nothing about; one line a kind.
+
+    Args:
+        running: Kinds that were seen.
+        killed: Kinds of which one at least was killed.
+        seconds: How long the run took.
+    """
+    found = [
+        f"nobody kills a {kind}: it has no weight" for kind in sorted(set(running) - WEIGHTS.keys())
+    ]
+    if seconds >= LONG_ENOUGH:
+        missing = WEIGHTS.keys() - set(killed) - {EVERYTHING}
+        found += [f"no {kind} was killed" for kind in sorted(missing)]
+    return found
 
 
 def kills(seed: int, *, every: float) -> Iterator[Kill]:

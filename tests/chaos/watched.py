@@ -4,6 +4,7 @@
 2. What is told fits: only what is absent is added, only what is there is changed or deleted.
 3. Every acknowledged write is told, with its revision and its value.
 4. Watchers of the same span are told the same, writes of unknown outcome included.
+5. A bookmark promises: after it nothing is told that is not newer, and no bookmark is older.
 
 A watcher that is refused because its revision was compacted lists anew; between where it stood and
 that list it is told nothing, and nothing is asked of it.
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from tests.chaos.history import Record
 
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
+BOOKMARK = "BOOKMARK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class WatchLog:
         entries: Events, and lists between them.
         reached: The last revision it heard of, by a bookmark perhaps.
         resumed: How often it went on where it had stood.
+        broken: What was told although a bookmark had promised otherwise (rule 5).
     """
 
     name: str
@@ -67,6 +70,13 @@ class WatchLog:
     entries: list[Told | Listed] = field(default_factory=list)
     reached: int = 0
     resumed: int = 0
+    broken: list[str] = field(default_factory=list)
+
+    def hear(self, kind: str, revision: int) -> None:
+        """Take note of the revision of an event or a bookmark, of any key."""
+        if revision < self.reached or (revision == self.reached and kind != BOOKMARK):
+            self.broken.append(f"{kind} at {revision}, but {self.reached} had been reached")
+        self.reached = max(self.reached, revision)
 
     @property
     def events(self) -> list[Told]:
@@ -89,6 +99,7 @@ def watch_problems(logs: Sequence[WatchLog], records: Sequence[Record]) -> list[
     for log in logs:
         found += [f"watcher {log.name}: {text}" for text in _sequence_problems(log)]
         found += [f"watcher {log.name}: {text}" for text in _missed(log, records)]
+        found += [f"watcher {log.name}: {text}" for text in log.broken]
     return found + list(_differences(logs))
 
 

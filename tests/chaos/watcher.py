@@ -12,7 +12,7 @@ from podpass.api.meta import resource_version_of
 from podpass.api.resources import CONFIG_MAPS
 from podpass.client.rest import ConnectionFailed, RestClient
 from tests.chaos.config_map_registers import Refused, key_value
-from tests.chaos.watched import Listed, Told, WatchLog
+from tests.chaos.watched import BOOKMARK, Listed, Told, WatchLog
 
 _WATCH_SECONDS = 60
 _PAUSE = 0.2
@@ -70,10 +70,10 @@ class Watcher:
         async with aclosing(watch) as events:
             async for kind, obj in events:
                 revision = int(resource_version_of(obj))
-                if kind != "BOOKMARK" and obj["metadata"]["name"] in self._keys:
+                self.log.hear(kind, revision)
+                if kind != BOOKMARK and obj["metadata"]["name"] in self._keys:
                     read = key_value(obj)
                     self.log.entries.append(Told(kind, read.key, read.value.decode(), revision))
-                self.log.reached = max(self.log.reached, revision)
 
     async def _list(self, client: RestClient) -> None:
         try:

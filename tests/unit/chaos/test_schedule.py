@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-from tests.chaos.schedule import WEIGHTS, Kill, kills
+from tests.chaos.schedule import EVERYTHING, LONG_ENOUGH, WEIGHTS, Kill, kills, spared
 
 
 def test_the_same_seed_decides_the_same() -> None:
@@ -27,3 +27,14 @@ def test_one_of_the_candidates_is_chosen(which: float, chosen: str) -> None:
 def test_all_candidates_may_be_chosen_and_none_may_be_there() -> None:
     assert Kill(1, "kubelet", 0.5, all=True).choose(["a", "b"]) == ["a", "b"]
     assert Kill(1, "kubelet", 0.5).choose([]) == []
+
+
+def test_a_kind_without_a_weight_is_named() -> None:
+    assert spared(["kubelet", "nginx"], [], seconds=1) == ["nobody kills a nginx: it has no weight"]
+
+
+def test_a_long_run_kills_one_of_each_kind() -> None:
+    killed = sorted(WEIGHTS.keys() - {EVERYTHING, "kubelet"})
+    assert spared([], killed, seconds=LONG_ENOUGH) == ["no kubelet was killed"]
+    assert spared([], killed, seconds=LONG_ENOUGH - 1) == []
+    assert spared([], [*killed, "kubelet"], seconds=LONG_ENOUGH) == []

@@ -83,3 +83,22 @@ def test_watchers_that_were_told_different_things_are_named() -> None:
     assert watch_problems([one, listed], [CREATE, LOST]) == []
     late = log(name="other", started=7)
     assert watch_problems([one, late], [LOST, Record("create", "k", 0, "a", 0)]) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        pytest.param([("ADDED", 5), ("BOOKMARK", 5), ("BOOKMARK", 6)], "", id="all is well"),
+        pytest.param([("BOOKMARK", 7), ("ADDED", 6)], "ADDED at 6, but 7", id="an older event"),
+        pytest.param([("BOOKMARK", 7), ("ADDED", 7)], "ADDED at 7, but 7", id="the same again"),
+        pytest.param([("ADDED", 7), ("BOOKMARK", 6)], "BOOKMARK at 6, but 7", id="a bookmark back"),
+    ],
+)
+def test_a_bookmark_is_a_promise(told: list[tuple[str, int]], text: str) -> None:
+    one = log()
+    for kind, revision in told:
+        one.hear(kind, revision)
+    said = "\n".join(watch_problems([one], []))
+    assert text in said
+    assert bool(text) is bool(said)
+    assert one.reached == max(revision for _, revision in told)
