@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from harness import ClusterUnderTest, eventually, free_port
 from podpass.bootstrap.cluster import load_cluster
 from podpass.bootstrap.home import Home
 from podpass.kubelet.runtime.record import start_ticks
+from tests.chaos.etcd_members import MEMBER, WEIGHT, EtcdMembers
 from tests.chaos.load import Findings, Load
-from tests.chaos.schedule import EVERYTHING, SUPERVISOR, kills, spared
+from tests.chaos.schedule import EVERYTHING, SUPERVISOR, WEIGHTS, Kill, kills, spared
 from tests.chaos.victims import Victim, victims
 
 KILL_EVERY = 3.0
@@ -118,12 +119,13 @@ class _Supervised:
 
 
 async def run_chaos(
-    directory: Path, *, seed: int, seconds: float, say: Callable[[str], None]
+    directory: Path, *, seed: int, seconds: float, say: Callable[[str], None], etcd: bool = False
 ) -> Report:
     """Start a cluster, kill its processes for some time, and judge.
 
     Args:
         directory: For the home.
+        etcd: Whether its store is an etcd, whose members are killed too.
         seed: Decides who is killed when, and what is written.
         seconds: How long to go on with it.
         say: Told what happens.
@@ -131,8 +133,29 @@ async def run_chaos(
     Raises:
         AssertionError: The cluster did not get whole again.
     """
+    members = EtcdMembers(directory / "etcd") if etcd else None
+    if members is None:
+        return await _run(directory, members, seed=seed, seconds=seconds, say=say)
+    try:
+        await members.start()
+        return await _run(directory, members, seed=seed, seconds=seconds, say=say)
+    finally:
+        members.end()
+
+
+async def _run(
+    directory: Path,
+    members: EtcdMembers | None,
+    *,
+    seed: int,
+    seconds: float,
+    say: Callable[[str], None],
+) -> Report:
+    weights = WEIGHTS if members is None else WEIGHTS | {MEMBER: WEIGHT}
     cluster = ClusterUnderTest(
-        directory / "podpass", free_port(), options=("--min-token-expiration", "10s")
+        directory / "podpass",
+        free_port(),
+        options=("--min-token-expiration", "10s", *([members.option] if members else [])),
     )
     supervised = _Supervised(cluster)
     try:
@@ -143,15 +166,18 @@ async def run_chaos(
         load = Load(home, load_cluster(home.cluster_file), seed=seed)
         await load.start()
         seen = {victim.kind for victim in victims(home)}
-        killed = await _kill(home, supervised, load, seed=seed, seconds=seconds, say=say)
+        chosen = kills(seed, every=KILL_EVERY, weights=weights)
+        killed = await _kill(home, supervised, load, members, chosen, seconds=seconds, say=say)
         ended = time.monotonic()
         supervised.look()
+        if members is not None:
+            await members.whole()
         findings = await load.finish()
         recovery = time.monotonic() - ended
     finally:
         supervised.end()
         cluster.down()
-    left_out = spared(seen, killed, seconds=seconds)
+    left_out = spared(seen, killed, seconds=seconds, weights=weights)
     findings = replace(findings, violations=[*findings.violations, *left_out])
     return Report(seed, seconds, killed, recovery, findings)
 
@@ -160,15 +186,16 @@ async def _kill(
     home: Home,
     supervised: _Supervised,
     load: Load,
+    members: EtcdMembers | None,
+    chosen: Iterable[Kill],
     *,
-    seed: int,
     seconds: float,
     say: Callable[[str], None],
 ) -> Counter[str]:
     killed: Counter[str] = Counter()
     started = time.monotonic()
     complaints = 0
-    for kill in kills(seed, every=KILL_EVERY):
+    for kill in chosen:
         left = started + seconds - time.monotonic()
         await asyncio.sleep(max(0.0, min(left, kill.after)))
         if left < kill.after:
@@ -179,13 +206,19 @@ async def _kill(
         found: Sequence[Victim] = []
         if kill.kind == EVERYTHING:
             found = victims(home)
-        elif kill.kind != SUPERVISOR:
+        elif kill.kind not in (SUPERVISOR, MEMBER):
             found = kill.choose([one for one in victims(home) if one.kind == kill.kind])
         for victim in found:
             if start_ticks(victim.pid) == victim.ticks:
                 os.kill(victim.pid, signal.SIGKILL)
                 killed[victim.kind] += 1
+        if members is not None and kill.kind in (MEMBER, EVERYTHING):
+            hit = members.running if kill.kind == EVERYTHING else kill.choose(members.running)
+            members.kill(hit)
+            killed[MEMBER] += len(hit)
         where = f"{kill.kind}, {len(found)}: {', '.join(victim.node for victim in found)}"
+        if kill.kind == MEMBER:
+            where = f"{MEMBER}, {len(hit)}"
         if kill.kind in (EVERYTHING, SUPERVISOR):
             where = kill.kind
             killed[SUPERVISOR] += 1

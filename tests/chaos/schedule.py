@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random  # noqa: TID251 - decisions come from a seed
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -53,32 +53,40 @@ class Kill:
         return [candidates[int(self.which * len(candidates))]]
 
 
-def spared(running: Collection[str], killed: Collection[str], *, seconds: float) -> list[str]:
+def spared(
+    running: Collection[str],
+    killed: Collection[str],
+    *,
+    seconds: float,
+    weights: Mapping[str, int] = WEIGHTS,
+) -> list[str]:
     """Return which kinds of processes the run says nothing about; one line a kind.
 
     Args:
         running: Kinds that were seen.
         killed: Kinds of which one at least was killed.
         seconds: How long the run took.
+        weights: Of the kinds.
     """
     found = [
-        f"nobody kills a {kind}: it has no weight" for kind in sorted(set(running) - WEIGHTS.keys())
+        f"nobody kills a {kind}: it has no weight" for kind in sorted(set(running) - weights.keys())
     ]
     if seconds >= LONG_ENOUGH:
-        missing = WEIGHTS.keys() - set(killed) - {EVERYTHING}
+        missing = weights.keys() - set(killed) - {EVERYTHING}
         found += [f"no {kind} was killed" for kind in sorted(missing)]
     return found
 
 
-def kills(seed: int, *, every: float) -> Iterator[Kill]:
+def kills(seed: int, *, every: float, weights: Mapping[str, int] = WEIGHTS) -> Iterator[Kill]:
     """Yield kills for ever; now and then two come close together.
 
     Args:
         seed: Decides everything.
         every: Mean seconds between two.
+        weights: How often each kind is chosen, in relation to the others.
     """
     chosen = random.Random(seed)  # noqa: S311 - repeatable on purpose
     while True:
-        kind = chosen.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
+        kind = chosen.choices(list(weights), weights=list(weights.values()))[0]
         after, which = chosen.expovariate(1 / every), chosen.random()
         yield Kill(after, kind, which, all=chosen.random() < ALL_AT_ONCE)
