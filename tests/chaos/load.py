@@ -65,8 +65,8 @@ class Findings:
     violations: list[str]
 
 
-def keeper(node: str) -> Object:
-    """Return a pod that does nothing but hold tokens."""
+def keeper(node: str, lives: Sequence[int] = TOKEN_LIVES) -> Object:
+    """Return a pod that does nothing but hold tokens, of these lives in seconds."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -94,7 +94,7 @@ def keeper(node: str) -> Object:
                                     "audience": "vault",
                                 }
                             }
-                            for life in TOKEN_LIVES
+                            for life in lives
                         ]
                     },
                 }
@@ -132,12 +132,16 @@ class Load:
         home: Of the cluster.
         cluster: Its nodes.
         seed: Decides what the writers write.
+        lives: Of the tokens, in seconds.
     """
 
-    def __init__(self, home: Home, cluster: Cluster, *, seed: int) -> None:
+    def __init__(
+        self, home: Home, cluster: Cluster, *, seed: int, lives: Sequence[int] = TOKEN_LIVES
+    ) -> None:
         self._home = home
         self._cluster = cluster
         self._seed = seed
+        self._lives = lives
         shared = load_kubeconfig(home.admin_kubeconfig)
         self._shared = RestClient(shared)
         self._own = [
@@ -165,7 +169,7 @@ class Load:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         await insist(lambda: self._shared.create(NAMESPACES, namespace))
         for node in self._cluster.nodes:
-            pod = keeper(node.name)
+            pod = keeper(node.name, self._lives)
             await insist(lambda pod=pod: self._shared.create(PODS, pod))  # type: ignore[misc]
         await insist(self._pods_run)
         self._reader = TokenReader(await self._token_files(), self._keys())
@@ -230,11 +234,16 @@ class Load:
                 / f"pods/{pod['metadata']['uid']}/volumes/kubernetes.io~projected/t/life-{life}",
             )
             for pod in found["items"]
-            for life in TOKEN_LIVES
+            for life in self._lives
         ]
 
     def _keys(self) -> KeySet:
         return KeySet(load_public_keys((self._home.pki / "sa.pub").read_bytes()))
+
+    @property
+    def acknowledged(self) -> int:
+        """How many writes were, so far."""
+        return sum(one.acknowledged for one in self._records.values())
 
     def interim(self) -> list[str]:
         """Return what is wrong so far; cheap."""
