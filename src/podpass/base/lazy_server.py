@@ -38,8 +38,9 @@ def listen(address: str, port: int) -> socket.socket:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
-            _log.warning("port %d of %s is taken, another one is used", port, address)
             opened.bind((address, 0))
+            other = opened.getsockname()[1]
+            _log.warning("port %d of %s is taken, %d is used", port, address, other)
         opened.listen(_BACKLOG)
         opened.setblocking(False)  # noqa: FBT003 - the socket API
     except OSError:

@@ -59,9 +59,22 @@ def _static_pod(name: str, args: list[str], mounts: dict[str, tuple[Path, bool]]
 
 
 def controller_manager_pod(
-    home: Home, node: ClusterNode, *, signs: bool = False, signing_seconds: int = 0
+    home: Home,
+    node: ClusterNode,
+    *,
+    signs: bool = False,
+    signing_seconds: int = 0,
+    metrics_address: str = "",
 ) -> Object:
-    """Return the manifest of the node's kube-controller-manager; `signs`: with the CA's key."""
+    """Return the manifest of the node's kube-controller-manager.
+
+    Args:
+        home: Where its files are.
+        node: Where it runs.
+        signs: Whether it has the CA's key.
+        signing_seconds: How long what it signs is good; 0 for as long as it says itself.
+        metrics_address: Where it serves its metrics; empty: it has no certificate to do so.
+    """
     files = MOUNTED_RESOURCES
     args = [
         "controller-manager",
@@ -76,6 +89,13 @@ def controller_manager_pod(
         ]
         if signing_seconds:
             args.append(f"--cluster-signing-duration={signing_seconds}s")
+    if metrics_address:
+        args += [
+            f"--bind-address={metrics_address}",
+            f"--tls-cert-file={files}/tls.crt",
+            f"--tls-private-key-file={files}/tls.key",
+            f"--client-ca-file={files}/ca.crt",
+        ]
     resources = home.node(node.name).resources / "kube-controller-manager"
     return _static_pod("kube-controller-manager", args, {files: (resources, False)})
 

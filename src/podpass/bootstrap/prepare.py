@@ -6,6 +6,7 @@ manifests and kubeconfigs follow the options.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import sysconfig
 from datetime import datetime
@@ -85,6 +86,15 @@ def _prepare_pki(home: Home, cluster: Cluster, now: datetime) -> None:
             addresses=(node.ip,),
             names=(node.name,),
         )
+        ensure_certificate(
+            authority,
+            pki,
+            f"controller-manager-server-{node.name}",
+            node.name,
+            now=now,
+            addresses=(metrics_address(node),),
+            names=("localhost",),
+        )
     for stem, user, groups in clients:
         ensure_certificate(authority, pki, stem, user, now=now, organizations=groups)
         if stem == "apiserver-kubelet-client":
@@ -97,6 +107,11 @@ def _prepare_pki(home: Home, cluster: Cluster, now: datetime) -> None:
             stem=stem,
         )
     ensure_signing_key(pki, cluster.signing_algorithm)
+
+
+def metrics_address(node: ClusterNode) -> str:
+    """Return the loopback address where the node's controller manager serves its metrics."""
+    return node.ip if ipaddress.ip_address(node.ip).is_loopback else SHARED_IP
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -117,12 +132,19 @@ def _prepare_node(home: Home, cluster: Cluster, node: ClusterNode) -> None:
         home.kubeconfigs / "controller-manager.kubeconfig",
         controller_manager / "controller-manager.kubeconfig",
     )
+    for ending in ("crt", "key"):
+        source = home.pki / f"controller-manager-server-{node.name}.{ending}"
+        _copy(source, controller_manager / f"tls.{ending}")
     signs = bool(cluster.advertise_address)
     if signs:
         _copy(home.pki / "ca.key", controller_manager / "ca.key")
     content = render(
         controller_manager_pod(
-            home, node, signs=signs, signing_seconds=cluster.cluster_signing_seconds
+            home,
+            node,
+            signs=signs,
+            signing_seconds=cluster.cluster_signing_seconds,
+            metrics_address=metrics_address(node),
         )
     )
     target = paths.manifests / "kube-controller-manager.yaml"

@@ -31,6 +31,21 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Longest life of a certificate that is signed.",
 )
 @click.option(
+    "--bind-address",
+    default=_DEFAULTS.bind_address,
+    show_default=True,
+    help="Where /metrics and /healthz are served.",
+)
+@click.option(
+    "--secure-port",
+    default=_DEFAULTS.secure_port,
+    show_default=True,
+    help="HTTPS port there; any if it is taken.",
+)
+@click.option("--tls-cert-file", type=_FILE, help="Certificate of that server; none: no server.")
+@click.option("--tls-private-key-file", type=_FILE, help="Its key.")
+@click.option("--client-ca-file", type=_FILE, help="CA of those who may log in there.")
+@click.option(
     "--leader-elect/--no-leader-elect",
     default=_DEFAULTS.leader_elect,
     show_default=True,
@@ -86,6 +101,11 @@ def command(
     cluster_signing_cert_file: Path | None,
     cluster_signing_key_file: Path | None,
     cluster_signing_duration: timedelta,
+    bind_address: str,
+    secure_port: int,
+    tls_cert_file: Path | None,
+    tls_private_key_file: Path | None,
+    client_ca_file: Path | None,
     leader_elect: bool,
     leader_elect_lease_duration: float,
     leader_elect_renew_deadline: float,
@@ -102,6 +122,11 @@ def command(
             "--leader-elect-lease-duration must be above --leader-elect-renew-deadline, "
             "and that above --leader-elect-retry-period"
         )
+    files = (tls_cert_file, tls_private_key_file, client_ca_file)
+    if any(files) and not all(files):
+        raise click.UsageError(
+            "--tls-cert-file, --tls-private-key-file and --client-ca-file go together"
+        )
     configure_logging(verbose=verbose)
     settings = ControllerManagerSettings(
         kubeconfig=kubeconfig,
@@ -109,6 +134,11 @@ def command(
         cluster_signing_cert_file=cluster_signing_cert_file,
         cluster_signing_key_file=cluster_signing_key_file,
         cluster_signing_duration=cluster_signing_duration,
+        bind_address=bind_address,
+        secure_port=secure_port,
+        tls_cert_file=tls_cert_file,
+        tls_private_key_file=tls_private_key_file,
+        client_ca_file=client_ca_file,
         leader_elect=leader_elect,
         leader_elect_lease_duration=leader_elect_lease_duration,
         leader_elect_renew_deadline=leader_elect_renew_deadline,

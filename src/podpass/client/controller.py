@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from podpass.api.errors import StatusError
@@ -36,22 +37,47 @@ class RetryAfter(Exception):
         self.delay = delay
 
 
+@dataclass(slots=True)
+class QueueCounts:
+    """What has happened to the keys of one controller.
+
+    Attributes:
+        added: Keys that were queued, again or anew.
+        retried: Keys that will be queued after a delay, by rule 2 or 3.
+        succeeded: Reconciles that went well.
+        failed: Reconciles that raised.
+        postponed: Reconciles that ended with a `RetryAfter`.
+    """
+
+    added: int = 0
+    retried: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    postponed: int = 0
+
+
 Reconcile: TypeAlias = Callable[[str], Awaitable[RetryAfter | None]]
 
 
 class Controller:
-    """Reconciles keys one by one, or with several workers."""
+    """Reconciles keys one by one, or with several workers.
+
+    Attributes:
+        name: For log lines and metrics.
+        counts: What has happened so far.
+    """
 
     def __init__(self, name: str, reconcile: Reconcile, *, clock: Clock, workers: int = 1) -> None:
         """Prepare; keys may be queued before `run`.
 
         Args:
-            name: For log lines.
+            name: For log lines and metrics.
             reconcile: Brings the world of one key to its wanted state; reads all state anew.
             clock: For delays.
             workers: How many keys are reconciled at a time.
         """
         self.name = name
+        self.counts = QueueCounts()
         self._reconcile = reconcile
         self._clock = clock
         self._workers = workers
@@ -63,10 +89,16 @@ class Controller:
         self._wake = asyncio.Event()
         self._log = logging.getLogger(name)
 
+    @property
+    def depth(self) -> int:
+        """How many keys wait for a worker."""
+        return len(self._queue)
+
     def enqueue(self, key: str) -> None:
         """Have `key` reconciled as soon as a worker is free."""
         if key not in self._waiting:
             self._waiting.add(key)
+            self.counts.added += 1
             if key not in self._working:
                 self._queue.append(key)
                 self._wake.set()
@@ -85,11 +117,13 @@ class Controller:
 
     async def run(self) -> None:
         """Reconcile until cancelled."""
+        _running.append(self)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._workers):
                     group.create_task(self._work())
         finally:
+            _running.remove(self)
             for _, task in self._delayed.values():
                 task.cancel()
             self._delayed.clear()
@@ -122,14 +156,20 @@ class Controller:
             again = retry
         except Exception as error:  # noqa: BLE001 - the controller boundary
             self._report(key, error)
+            self.counts.failed += 1
+            self.counts.retried += 1
             backoff = self._backoffs.setdefault(
                 key, Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
             )
             self.enqueue_after(key, backoff.next_delay())
             return
         self._backoffs.pop(key, None)
-        if again is not None:
-            self.enqueue_after(key, again.delay)
+        if again is None:
+            self.counts.succeeded += 1
+            return
+        self.counts.postponed += 1
+        self.counts.retried += 1
+        self.enqueue_after(key, again.delay)
 
     def _report(self, key: str, error: Exception) -> None:
         if isinstance(error, StatusError) and error.reason == "Conflict":
@@ -138,6 +178,14 @@ class Controller:
             self._log.warning("%s: %s", key, error)
         else:
             self._log.error("%s: reconcile failed", key, exc_info=error)
+
+
+_running: list[Controller] = []
+
+
+def running_controllers() -> list[Controller]:
+    """Return the controllers of this process that reconcile now."""
+    return list(_running)
 
 
 def object_key(obj: Object) -> str:

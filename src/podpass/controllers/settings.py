@@ -17,6 +17,12 @@ class ControllerManagerSettings:
     Attributes:
         kubeconfig: The API server and our certificate (`--kubeconfig`); None means inside a pod.
         root_ca_file: PEM bundle that is published to every namespace (`--root-ca-file`).
+        bind_address: Where metrics and health are served (`--bind-address`).
+        secure_port: HTTPS port there; any free one if it is taken; 10257 as upstream
+            (`--secure-port`).
+        tls_cert_file: Certificate of that server; None serves nothing (`--tls-cert-file`).
+        tls_private_key_file: Its key (`--tls-private-key-file`).
+        client_ca_file: CA of those who log in there with a certificate (`--client-ca-file`).
         leader_elect: Whether to wait for the lease first (`--leader-elect`).
         leader_elect_lease_duration: How long a silent leader is waited for.
         leader_elect_renew_deadline: How long a leader that cannot renew goes on.
@@ -41,6 +47,11 @@ class ControllerManagerSettings:
     cluster_signing_key_file: Path | None = None
     cluster_signing_duration: timedelta = timedelta(days=365)
     root_ca_file: Path | None = None
+    bind_address: str = "127.0.0.1"
+    secure_port: int = 10257
+    tls_cert_file: Path | None = None
+    tls_private_key_file: Path | None = None
+    client_ca_file: Path | None = None
     leader_elect: bool = True
     leader_elect_lease_duration: float = 15.0
     leader_elect_renew_deadline: float = 10.0

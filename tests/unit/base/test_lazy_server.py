@@ -16,8 +16,9 @@ def test_a_port_that_is_taken_is_replaced(caplog: pytest.LogCaptureFixture) -> N
         taken.listen()
         port = taken.getsockname()[1]
         with listen("127.0.0.1", port) as other:
-            assert other.getsockname()[1] != port
-        assert f"port {port} of 127.0.0.1 is taken" in caplog.text
+            found = other.getsockname()[1]
+            assert found != port
+        assert f"port {port} of 127.0.0.1 is taken, {found} is used" in caplog.text
 
 
 def test_an_address_of_another_machine_is_refused() -> None:

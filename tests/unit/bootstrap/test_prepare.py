@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from podpass.bootstrap.certificates import CERTIFICATE_LIFETIME
-from podpass.bootstrap.cluster import Cluster, load_cluster, make_nodes
+from podpass.bootstrap.cluster import Cluster, ClusterNode, load_cluster, make_nodes
 from podpass.bootstrap.home import Home, HomeError, default_home
-from podpass.bootstrap.prepare import prepare_home
+from podpass.bootstrap.prepare import metrics_address, prepare_home
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CLUSTER = Cluster(port=6443, nodes=make_nodes(2))
@@ -109,11 +109,22 @@ def manifest(home: Home, name: str) -> dict[str, Any]:
     return content
 
 
-def test_the_controller_manager_sees_its_kubeconfig_only(home: Home) -> None:
+def test_the_controller_manager_sees_its_own_files_only(home: Home) -> None:
     spec = manifest(home, "kube-controller-manager.yaml")["spec"]
     sources = [Path(volume["hostPath"]["path"]) for volume in spec["volumes"]]
     files = {path.name for source in sources for path in source.iterdir()}
-    assert files == {"ca.crt", "controller-manager.kubeconfig"}
+    assert files == {"ca.crt", "controller-manager.kubeconfig", "tls.crt", "tls.key"}
+
+
+@pytest.mark.parametrize(
+    ("ip", "address"),
+    [
+        pytest.param("127.0.0.12", "127.0.0.12", id="one of several nodes on a machine"),
+        pytest.param("10.77.0.1", "127.0.0.1", id="a host that others join"),
+    ],
+)
+def test_the_controller_manager_shows_its_metrics_on_loopback(ip: str, address: str) -> None:
+    assert metrics_address(ClusterNode("n", ip, "10.128.0.0/24")) == address
 
 
 def test_the_api_server_starts_at_revision_1_and_keeps_a_later_one(tmp_path: Path) -> None:

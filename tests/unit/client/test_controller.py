@@ -13,6 +13,7 @@ from podpass.client.controller import (
     Controller,
     RetryAfter,
     object_key,
+    running_controllers,
     split_key,
 )
 from podpass.client.rest import ConnectionFailed
@@ -90,6 +91,22 @@ async def test_a_key_queued_during_its_reconcile_is_reconciled_again_afterwards(
         await settle()
         assert reconcile.calls == ["a", "a"]
     assert reconcile.most_running == 1
+
+
+async def test_what_happened_is_counted(clock: FakeClock, reconcile: Recorder) -> None:
+    reconcile.outcomes = [ConnectionFailed("away"), RetryAfter(100)]
+    controller = Controller("test", reconcile, clock=clock)
+    for key in "aba":
+        controller.enqueue(key)
+    assert controller.depth == 2
+    async with running(controller):
+        await clock.advance(FIRST_RETRY_SECONDS)  # a failed, b is to come back, a succeeds
+        assert controller.depth == 0
+        counts = controller.counts
+        assert (counts.added, counts.retried) == (3, 2)
+        assert (counts.succeeded, counts.failed, counts.postponed) == (1, 1, 1)
+        assert running_controllers() == [controller]
+    assert running_controllers() == []
 
 
 async def test_workers_share_different_keys(clock: FakeClock, reconcile: Recorder) -> None:
