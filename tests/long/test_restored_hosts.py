@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,24 +11,18 @@ from typing import Any
 import pytest
 from harness import claims_of, eventually
 
+from tests.long.hosts_cluster import PODPASS, Cluster, running_hosts
 from tests.long.network_hosts import NetworkHosts, why_not
-from tests.long.test_hosts import POD, Cluster
+from tests.long.test_hosts import POD
 
 REASON = why_not()
 pytestmark = [pytest.mark.skipif(bool(REASON), reason=REASON), pytest.mark.timeout(600)]
 
-PODPASS = (sys.executable, "-m", "podpass")
-
 
 @pytest.fixture
 def hosts(tmp_path: Path) -> Iterator[NetworkHosts]:
-    made = NetworkHosts(tmp_path, 3)
-    try:
+    with running_hosts(tmp_path, 3) as made:
         yield made
-    finally:
-        for number in (3, 2, 1):
-            made.on(number, *PODPASS, "down", "--home", str(made.home(number)))
-        made.close()
 
 
 def create(cluster: Cluster, name: str, host: str) -> None:
