@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from harness import eventually
+from harness import Result, eventually
 
 from podpass.api.meta import format_time
 from podpass.base.clock import SystemClock
@@ -103,6 +103,15 @@ def page(cluster: Cluster) -> str:
     return cluster.hosts.on(1, "curl", "-s", f"http://127.0.0.1:{PORT}/").out
 
 
+def handshake(hosts: NetworkHosts, authority: str) -> Result:
+    """Say hello to the kubelet of the second host, from the first, trusting one CA."""
+    ca, address = hosts.home(1) / "pki" / authority, hosts.address(2)
+    return hosts.on(
+        1, "openssl", "s_client", "-connect", f"{address}:10250", "-CAfile", str(ca),
+        "-verify_ip", address, "-verify_return_error", stdin="",
+    )  # fmt: skip
+
+
 def condition_types(cluster: Cluster, name: str) -> list[str]:
     status: dict[str, Any] = cluster.get("csr", name).get("status") or {}
     return [one["type"] for one in status.get("conditions") or ()]
@@ -143,14 +152,11 @@ def test_streams_reach_a_pod_on_a_host_that_joined(hosts: NetworkHosts) -> None:
         # The next certificate, while the stream of the ports is open:
         eventually(lambda: cluster.certificate(2, "server") != first, what="it is renewed")
         assert "nginx" in page(cluster)
-        shown = hosts.on(
-            1, "openssl", "s_client", "-connect", f"{hosts.address(2)}:10250",
-            "-CAfile", str(hosts.home(1) / "pki" / "ca.crt"), "-verify_ip", hosts.address(2),
-            "-verify_return_error", stdin="",
-        )  # fmt: skip
+        shown = handshake(hosts, "kubelet-serving-ca.crt")
         assert "Verify return code: 0 (ok)" in shown.out
         second = cluster.certificate(2, "server").public_bytes(Encoding.PEM).decode()
         assert second.strip() in shown.out
+    assert handshake(hosts, "ca.crt").code != 0  # nobody takes it for an API server
     assert cluster.oc("logs", "web", "-c", "echo") == "heard me\n"
 
     # The host asks for the address of another one, and for its own once more:

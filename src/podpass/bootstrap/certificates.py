@@ -49,17 +49,25 @@ def _name(common_name: str, organizations: Iterable[str] = ()) -> x509.Name:
     return x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def ensure_authority(directory: Path, *, now: datetime) -> Authority:
-    """Load `ca.crt` and `ca.key`, or make them.
+def ensure_authority(
+    directory: Path, *, now: datetime, stem: str = "ca", common_name: str = "podpass-ca"
+) -> Authority:
+    """Load `STEM.crt` and `STEM.key`, or make them.
+
+    Args:
+        directory: Where they are.
+        now: Start of the life.
+        stem: File name without ending.
+        common_name: Name of the CA.
 
     Raises:
         HomeError: One of the two is missing or damaged.
         OSError: The directory cannot be written.
     """
-    certificate_file, key_file = directory / "ca.crt", directory / "ca.key"
+    certificate_file, key_file = directory / f"{stem}.crt", directory / f"{stem}.key"
     if not certificate_file.exists() and not key_file.exists():
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = _name("podpass-ca")
+        subject = _name(common_name)
         certificate = (
             x509.CertificateBuilder()
             .subject_name(subject)

@@ -17,6 +17,8 @@ from podpass.bootstrap.home import Home
 
 MOUNTED_RESOURCES = "/etc/kubernetes/static-pod-resources"
 IMAGE = "podpass"
+SERVING_CA = "kubelet-serving-ca"
+"""Stem of the files of the CA for the servers of kubelets on hosts that joined."""
 
 
 def _static_pod(name: str, args: list[str], mounts: dict[str, tuple[Path, bool]]) -> Object:
@@ -63,6 +65,7 @@ def controller_manager_pod(
     node: ClusterNode,
     *,
     signs: bool = False,
+    serving_ca: bool = False,
     signing_seconds: int = 0,
     metrics_address: str = "",
 ) -> Object:
@@ -72,6 +75,7 @@ def controller_manager_pod(
         home: Where its files are.
         node: Where it runs.
         signs: Whether it has the CA's key.
+        serving_ca: Whether it has the CA of kubelets' servers, too.
         signing_seconds: How long what it signs is good; 0 for as long as it says itself.
         metrics_address: Where it serves its metrics; empty: it has no certificate to do so.
     """
@@ -87,6 +91,11 @@ def controller_manager_pod(
             f"--cluster-signing-cert-file={files}/ca.crt",
             f"--cluster-signing-key-file={files}/ca.key",
         ]
+        if serving_ca:
+            args += [
+                f"--cluster-signing-kubelet-serving-cert-file={files}/{SERVING_CA}.crt",
+                f"--cluster-signing-kubelet-serving-key-file={files}/{SERVING_CA}.key",
+            ]
         if signing_seconds:
             args.append(f"--cluster-signing-duration={signing_seconds}s")
     if metrics_address:

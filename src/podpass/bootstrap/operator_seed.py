@@ -8,6 +8,7 @@ from datetime import datetime
 from podpass.base.files import write_file
 from podpass.bootstrap.cluster import SHARED_IP, Cluster
 from podpass.bootstrap.home import Home, HomeError
+from podpass.bootstrap.manifests import SERVING_CA
 from podpass.operator.pod_manifests import NodeAddress
 from podpass.operator.profiles import PROFILES
 from podpass.operator.seed import Seed, initial_objects
@@ -43,10 +44,12 @@ def cluster_seed(home: Home, cluster: Cluster) -> Seed:
         OSError: A certificate or key is missing.
     """
     pki = home.pki
+    serving_ca = pki / f"{SERVING_CA}.crt"
     return Seed(
         nodes=[NodeAddress(node.name, node.ip) for node in cluster.nodes],
         server_url=cluster.server,
         ca_certificate=(pki / "ca.crt").read_bytes(),
+        kubelet_serving_ca=serving_ca.read_bytes() if serving_ca.exists() else b"",
         serving_certificate=(pki / "apiserver.crt").read_bytes(),
         serving_key=(pki / "apiserver.key").read_bytes(),
         kubelet_client_certificate=(pki / "apiserver-kubelet-client.crt").read_bytes(),

@@ -21,7 +21,7 @@ from podpass.bootstrap.certificates import (
 from podpass.bootstrap.cluster import SERVICE_IP, SHARED_IP, Cluster, ClusterNode, save_cluster
 from podpass.bootstrap.home import Home, HomeError
 from podpass.bootstrap.kubeconfigs import write_kubeconfig
-from podpass.bootstrap.manifests import controller_manager_pod, render
+from podpass.bootstrap.manifests import SERVING_CA, controller_manager_pod, render
 from podpass.bootstrap.operator_seed import cluster_seed, operator_settings
 from podpass.operator.node_files import InstallError
 from podpass.operator.pod_manifests import NodeAddress
@@ -58,6 +58,9 @@ def prepare_home(home: Home, cluster: Cluster, *, now: datetime) -> None:
 def _prepare_pki(home: Home, cluster: Cluster, now: datetime) -> None:
     pki = home.pki
     authority = ensure_authority(pki, now=now)
+    if cluster.advertise_address and not home.seeded_file.exists():
+        # API servers of a home that is older do not trust it: there the first CA signs it all.
+        ensure_authority(pki, now=now, stem=SERVING_CA, common_name="podpass-kubelet-serving-ca")
     ensure_certificate(
         authority,
         pki,
@@ -138,11 +141,17 @@ def _prepare_node(home: Home, cluster: Cluster, node: ClusterNode) -> None:
     signs = bool(cluster.advertise_address)
     if signs:
         _copy(home.pki / "ca.key", controller_manager / "ca.key")
+    serving_ca = signs and (home.pki / f"{SERVING_CA}.key").exists()
+    if serving_ca:
+        for ending in ("crt", "key"):
+            source = home.pki / f"{SERVING_CA}.{ending}"
+            _copy(source, controller_manager / source.name)
     content = render(
         controller_manager_pod(
             home,
             node,
             signs=signs,
+            serving_ca=serving_ca,
             signing_seconds=cluster.cluster_signing_seconds,
             metrics_address=metrics_address(node),
         )

@@ -24,6 +24,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--cluster-signing-cert-file", type=_FILE, help="CA for kubelets' certificates.")
 @click.option("--cluster-signing-key-file", type=_FILE, help="Its key; none: nothing is signed.")
 @click.option(
+    "--cluster-signing-kubelet-serving-cert-file",
+    type=_FILE,
+    help="CA for what kubelets serve with [default: the same].",
+)
+@click.option("--cluster-signing-kubelet-serving-key-file", type=_FILE, help="Its key.")
+@click.option(
     "--cluster-signing-duration",
     type=DURATION,
     default=_DEFAULTS.cluster_signing_duration,
@@ -100,6 +106,8 @@ def command(
     root_ca_file: Path | None,
     cluster_signing_cert_file: Path | None,
     cluster_signing_key_file: Path | None,
+    cluster_signing_kubelet_serving_cert_file: Path | None,
+    cluster_signing_kubelet_serving_key_file: Path | None,
     cluster_signing_duration: timedelta,
     bind_address: str,
     secure_port: int,
@@ -127,12 +135,20 @@ def command(
         raise click.UsageError(
             "--tls-cert-file, --tls-private-key-file and --client-ca-file go together"
         )
+    serving = (cluster_signing_kubelet_serving_cert_file, cluster_signing_kubelet_serving_key_file)
+    if any(serving) and not all(serving):
+        raise click.UsageError(
+            "--cluster-signing-kubelet-serving-cert-file and "
+            "--cluster-signing-kubelet-serving-key-file go together"
+        )
     configure_logging(verbose=verbose)
     settings = ControllerManagerSettings(
         kubeconfig=kubeconfig,
         root_ca_file=root_ca_file,
         cluster_signing_cert_file=cluster_signing_cert_file,
         cluster_signing_key_file=cluster_signing_key_file,
+        cluster_signing_kubelet_serving_cert_file=cluster_signing_kubelet_serving_cert_file,
+        cluster_signing_kubelet_serving_key_file=cluster_signing_kubelet_serving_key_file,
         cluster_signing_duration=cluster_signing_duration,
         bind_address=bind_address,
         secure_port=secure_port,

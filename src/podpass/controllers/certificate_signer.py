@@ -1,7 +1,8 @@
 """Issues the certificates of kubelets' requests that were approved.
 
-The only part that reads the key of the CA, and only when there is something to sign. A request
-that breaks the signer's rules gets the condition Failed.
+The only part that reads the key of a CA, and only when there is something to sign. What kubelets
+serve with may have a CA of its own. A request that breaks the signer's rules gets the condition
+Failed.
 
 Source: Kubernetes `pkg/controller/certificates/signer`.
 """
@@ -9,6 +10,7 @@ Source: Kubernetes `pkg/controller/certificates/signer`.
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +33,19 @@ if TYPE_CHECKING:
     from podpass.controllers.shared_informers import SharedInformers
 
 
+@dataclass(frozen=True, slots=True)
+class AuthorityFiles:
+    """Where a CA is.
+
+    Attributes:
+        certificate: Its certificate.
+        key: Its key.
+    """
+
+    certificate: Path
+    key: Path
+
+
 def is_ready_to_sign(request: Object) -> bool:
     """Tell whether a request waits for its certificate."""
     return (
@@ -50,15 +65,25 @@ class CertificateSigner:
         informers: SharedInformers,
         clock: Clock,
         *,
-        certificate_file: Path,
-        key_file: Path,
+        authority: AuthorityFiles,
+        serving_authority: AuthorityFiles | None = None,
         longest: timedelta,
     ) -> None:
+        """Prepare; `run` starts it.
+
+        Args:
+            client: The API server.
+            informers: Shared with the other controllers.
+            clock: For the times in certificates.
+            authority: Signs clients, and servers if there is no other.
+            serving_authority: Signs servers.
+            longest: Life of a certificate that asks for none.
+        """
         self._client = client
         self._informer = informers[CERTIFICATE_SIGNING_REQUESTS]
         self._clock = clock
-        self._certificate_file = certificate_file
-        self._key_file = key_file
+        self._client_authority = authority
+        self._serving_authority = serving_authority or authority
         self._longest = longest
         self._controller = Controller("certificate-signer", self.reconcile, clock=clock)
 
@@ -95,17 +120,17 @@ class CertificateSigner:
         from podpass.controllers.node_serving_request import parse_serving_request  # noqa: PLC0415
 
         spec = request["spec"]
-        parse = parse_client_request
+        parse, authority = parse_client_request, self._client_authority
         if spec["signerName"] == KUBELET_SERVING:
-            parse = parse_serving_request
+            parse, authority = parse_serving_request, self._serving_authority
         now = self._clock.now()
         status: Object = dict(request.get("status") or {})
         try:
             pem = signing.sign_certificate(
                 parse(request),
                 usages=spec["usages"],
-                ca_certificate=self._certificate_file.read_bytes(),
-                ca_key=self._key_file.read_bytes(),
+                ca_certificate=authority.certificate.read_bytes(),
+                ca_key=authority.key.read_bytes(),
                 now=now,
                 life=signing.lifetime(spec.get("expirationSeconds"), self._longest),
             )

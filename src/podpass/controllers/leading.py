@@ -15,7 +15,7 @@ from podpass.client.rest import RestClient
 from podpass.controllers.bootstrap_token_cleaner import BootstrapTokenCleaner
 from podpass.controllers.certificate_approver import CertificateApprover
 from podpass.controllers.certificate_cleaner import CertificateRequestCleaner
-from podpass.controllers.certificate_signer import CertificateSigner
+from podpass.controllers.certificate_signer import AuthorityFiles, CertificateSigner
 from podpass.controllers.cluster_role_aggregation import ClusterRoleAggregation
 from podpass.controllers.daemon_set import DaemonSetController
 from podpass.controllers.deployment import DeploymentController
@@ -106,11 +106,19 @@ async def run_controllers(
                 client,
                 informers,
                 clock,
-                certificate_file=settings.cluster_signing_cert_file,
-                key_file=settings.cluster_signing_key_file,
+                authority=AuthorityFiles(
+                    settings.cluster_signing_cert_file, settings.cluster_signing_key_file
+                ),
+                serving_authority=_serving_authority(settings),
                 longest=settings.cluster_signing_duration,
             )
             group.create_task(signer.run())
         if settings.root_ca_file is not None:
             publisher = RootCaPublisher(client, informers, clock, settings.root_ca_file)
             group.create_task(publisher.run())
+
+
+def _serving_authority(settings: ControllerManagerSettings) -> AuthorityFiles | None:
+    certificate = settings.cluster_signing_kubelet_serving_cert_file
+    key = settings.cluster_signing_kubelet_serving_key_file
+    return AuthorityFiles(certificate, key) if certificate and key else None

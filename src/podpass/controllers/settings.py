@@ -39,12 +39,17 @@ class ControllerManagerSettings:
             token Secret is marked, and time with the mark after which it is deleted.
         cluster_signing_cert_file: The CA that signs certificates of kubelets; None signs nothing.
         cluster_signing_key_file: Its key, which only hosts that others join give to this process.
+        cluster_signing_kubelet_serving_cert_file: The CA that signs what kubelets serve with; None
+            for the same CA.
+        cluster_signing_kubelet_serving_key_file: Its key.
         cluster_signing_duration: Longest life of a certificate that is signed.
     """
 
     kubeconfig: Path | None = None
     cluster_signing_cert_file: Path | None = None
     cluster_signing_key_file: Path | None = None
+    cluster_signing_kubelet_serving_cert_file: Path | None = None
+    cluster_signing_kubelet_serving_key_file: Path | None = None
     cluster_signing_duration: timedelta = timedelta(days=365)
     root_ca_file: Path | None = None
     bind_address: str = "127.0.0.1"

@@ -59,6 +59,8 @@ class Seed:
         server_url: `https://host:port` of the API.
         issuer: `spec.serviceAccountIssuer`; empty for the default.
         ca_certificate: Signs serving and client certificates.
+        kubelet_serving_ca: Signs the certificates that kubelets of hosts that joined serve with;
+            empty if there are none.
         serving_certificate: Of the API servers.
         serving_key: Its key.
         kubelet_client_certificate: With which API servers log in to kubelets.
@@ -73,6 +75,7 @@ class Seed:
     server_url: str
     issuer: str = ""
     ca_certificate: bytes
+    kubelet_serving_ca: bytes = b""
     serving_certificate: bytes
     serving_key: bytes = field(repr=False)
     kubelet_client_certificate: bytes
@@ -221,7 +224,9 @@ def _input_data(seed: Seed, settings: OperatorSettings) -> dict[str, dict[str, s
     return {
         **render_config_maps(_operator_spec(seed, settings), settings),
         names.SIGNING_CERTS: {"service-account-001.pub": seed.signing_public_key.decode()},
-        names.KUBELET_SERVING_CA: {"ca-bundle.crt": seed.ca_certificate.decode()},
+        names.KUBELET_SERVING_CA: {
+            "ca-bundle.crt": (seed.ca_certificate + seed.kubelet_serving_ca).decode()
+        },
     }
 
 

@@ -127,6 +127,43 @@ def test_the_controller_manager_shows_its_metrics_on_loopback(ip: str, address: 
     assert metrics_address(ClusterNode("n", ip, "10.128.0.0/24")) == address
 
 
+HOSTS = Cluster(
+    port=6443,
+    nodes=(ClusterNode("host-1", "10.77.0.1", "10.128.0.0/24"),),
+    advertise_address="10.77.0.1",
+)
+
+
+def test_servers_of_hosts_that_join_have_a_ca_of_their_own(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    prepare_home(home, HOSTS, now=NOW)
+    ca, serving = (certificate(home.pki / f"{one}.crt") for one in ("ca", "kubelet-serving-ca"))
+    assert ca.public_key() != serving.public_key()
+    node = home.node("host-1").resources
+    bundle = node / "kube-apiserver-pod-1/configmaps/kubelet-serving-ca/ca-bundle.crt"
+    assert x509.load_pem_x509_certificates(bundle.read_bytes()) == [ca, serving]
+    clients = node / "kube-apiserver-certs/configmaps/client-ca/ca-bundle.crt"
+    assert x509.load_pem_x509_certificates(clients.read_bytes()) == [ca]
+    manager = json.loads(
+        (home.node("host-1").manifests / "kube-controller-manager.yaml").read_text()
+    )
+    arguments = manager["spec"]["containers"][0]["args"]
+    files = "/etc/kubernetes/static-pod-resources/kubelet-serving-ca"
+    assert f"--cluster-signing-kubelet-serving-key-file={files}.key" in arguments
+    assert (node / "kube-controller-manager/kubelet-serving-ca.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_home_whose_api_servers_do_not_know_it_goes_on_with_one(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.seeded_file.parent.mkdir(parents=True, exist_ok=True)
+    home.seeded_file.write_bytes(b"")
+    prepare_home(home, HOSTS, now=NOW)
+    assert not (home.pki / "kubelet-serving-ca.crt").exists()
+    text = (home.node("host-1").manifests / "kube-controller-manager.yaml").read_text()
+    assert "kubelet-serving" not in text
+    assert "--cluster-signing-key-file" in text
+
+
 def test_the_api_server_starts_at_revision_1_and_keeps_a_later_one(tmp_path: Path) -> None:
     home = Home(tmp_path)
     prepare_home(home, CLUSTER, now=NOW)

@@ -21,6 +21,23 @@ def test_spans_that_do_not_fit(arguments: list[str]) -> None:
     assert "must be above" in result.output
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        pytest.param("--tls-cert-file", id="a certificate of the server without a key"),
+        pytest.param("--client-ca-file", id="a CA of callers without a server"),
+        pytest.param(
+            "--cluster-signing-kubelet-serving-cert-file", id="a CA of kubelets without its key"
+        ),
+    ],
+)
+def test_files_that_go_together(tmp_path: Path, option: str) -> None:
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(command, [option, str(tmp_path / "file")])
+    assert result.exit_code == 2
+    assert "go together" in result.output
+
+
 def test_a_damaged_kubeconfig(tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text("{}")

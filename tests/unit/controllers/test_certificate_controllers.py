@@ -21,7 +21,11 @@ from podpass.client.rest import RestClient
 from podpass.controllers.bootstrap_token_cleaner import BootstrapTokenCleaner
 from podpass.controllers.certificate_approver import CertificateApprover
 from podpass.controllers.certificate_cleaner import is_over
-from podpass.controllers.certificate_signer import CertificateSigner, is_ready_to_sign
+from podpass.controllers.certificate_signer import (
+    AuthorityFiles,
+    CertificateSigner,
+    is_ready_to_sign,
+)
 from podpass.controllers.serving_certificate_approver import ServingCertificateApprover
 from podpass.controllers.shared_informers import SharedInformers
 from podpass.testing.api_server import RunningApiServer
@@ -62,8 +66,7 @@ async def working(api_server: RunningApiServer, background: Background) -> Async
             client,
             informers,
             clock,
-            certificate_file=ca / "ca.crt",
-            key_file=ca / "ca.key",
+            authority=AuthorityFiles(ca / "ca.crt", ca / "ca.key"),
             longest=timedelta(hours=1),
         )
         background.start(signer.run())

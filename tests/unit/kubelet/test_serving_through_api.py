@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
+from cryptography import x509
 
 from podpass.api.certificate_requests import KUBELET_SERVING
 from podpass.api.resources import CERTIFICATE_SIGNING_REQUESTS, NODES, PODS
 from podpass.base.clock import SystemClock
 from podpass.base.lazy_server import listen
+from podpass.bootstrap.certificates import ensure_authority
 from podpass.client.rest import RestClient
-from podpass.controllers.certificate_signer import CertificateSigner
+from podpass.controllers.certificate_signer import AuthorityFiles, CertificateSigner
 from podpass.controllers.serving_certificate_approver import ServingCertificateApprover
 from podpass.controllers.shared_informers import SharedInformers
 from podpass.kubelet.app import Kubelet
@@ -44,7 +48,15 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> TestPki:
 
 @pytest.fixture
 async def api(pki: TestPki) -> AsyncIterator[RunningApiServer]:
-    async with running_api_server(MemoryStore(), pki) as api:
+    """An API server that trusts kubelets with certificates of a CA of their own, too."""
+    directory = pki.directory
+    ensure_authority(directory, now=SystemClock().now(), stem="serving-ca", common_name="serving")
+    bundle = directory / "kubelet-ca.crt"
+    bundle.write_bytes(
+        (directory / "ca.crt").read_bytes() + (directory / "serving-ca.crt").read_bytes()
+    )
+    settings = replace(pki.settings(), kubelet_certificate_authority=bundle)
+    async with running_api_server(MemoryStore(), pki, settings=settings) as api:
         yield api
 
 
@@ -59,8 +71,8 @@ async def signing(api: RunningApiServer) -> AsyncIterator[None]:
             client,
             informers,
             clock,
-            certificate_file=ca / "ca.crt",
-            key_file=ca / "ca.key",
+            authority=AuthorityFiles(ca / "ca.crt", ca / "ca.key"),
+            serving_authority=AuthorityFiles(ca / "serving-ca.crt", ca / "serving-ca.key"),
             longest=timedelta(hours=1),
         )
         for part in (informers, signer, ServingCertificateApprover(client, informers, clock)):
@@ -114,6 +126,8 @@ async def test_the_api_server_reads_logs_once_the_certificate_is_there(
     requests = (await node.admin.list(CERTIFICATE_SIGNING_REQUESTS))["items"]
     [request] = [one for one in requests if one["spec"]["signerName"] == KUBELET_SERVING]
     assert request["spec"]["username"] == f"system:node:{NODE}"
+    issued = x509.load_pem_x509_certificate(base64.b64decode(request["status"]["certificate"]))
+    assert issued.issuer.rfc4514_string() == "CN=serving"  # who trusts the cluster's CA, not this
 
 
 @pytest.mark.rule("kubelet.serving-verified")
