@@ -23,7 +23,7 @@ WEIGHTS = {
     SUPERVISOR: 2,
     EVERYTHING: 1,
 }
-LONG_ENOUGH = 300.0
+LONG_ENOUGH = 600.0
 """Seconds of a run in which each kind must have been killed."""
 ALL_AT_ONCE = 0.08
 """How often all processes of a kind die together."""
